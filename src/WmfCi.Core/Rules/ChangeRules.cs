@@ -1,0 +1,133 @@
+using WmfCi.Core.Changes;
+using WmfCi.Core.Feedback;
+using WmfCi.Core.Runs;
+
+namespace WmfCi.Core.Rules;
+
+/// <summary>
+/// What happens on a change: which patch sets run, who may ask for it, what stops a run. Pure: the same state, event and context give the same decision.
+/// What happens within a run is in <see cref="RunRules"/>.
+/// </summary>
+public static class ChangeRules
+{
+    /// <summary>Decides what an event means.</summary>
+    public static Decision Decide(ChangeLane lane, ChangeId id, Event happened, DecisionContext context)
+    {
+        var decision = happened switch
+        {
+            Event.ChangePoked => LookAgain(lane, id, context),
+            Event.ChangeSeen seen => Absorb(Reread(lane, id, context), seen, context),
+            Event.ChangeGone => Hide(Reread(lane, id, context), context),
+            Event.EffectGaveUp { Effect: Effect.ReadChange } => Reread(lane, id, context),
+            Event.EffectGaveUp { Effect: Effect.PostReview or Effect.StopStage } => new Decision(lane, []),
+            _ => RunRules.Decide(lane, happened, context),
+        };
+        return decision.Now(decision.Lane.Forget());
+    }
+
+    private static Decision LookAgain(ChangeLane lane, ChangeId id, DecisionContext context) =>
+        lane.IsReading
+            ? new Decision(lane with { ReadAgain = true }, [])
+            : new Decision(lane with { IsReading = true, ReadAgain = false }, [Read(lane, id, context)]);
+
+    // A reading has ended. What happened while it was under way may not be in it, so one more follows.
+    private static Decision Reread(ChangeLane lane, ChangeId id, DecisionContext context) =>
+        lane.ReadAgain ? LookAgain(lane with { IsReading = false }, id, context) : new Decision(lane with { IsReading = false }, []);
+
+    private static Effect.ReadChange Read(ChangeLane lane, ChangeId id, DecisionContext context) =>
+        new(id, context.EventNumber, lane.CommentsUntil == default ? context.Policy.AutomaticSince : lane.CommentsUntil - ChangeLane.CommentOverlap);
+
+    private static Decision Absorb(Decision decision, Event.ChangeSeen seen, DecisionContext context)
+    {
+        var (change, lane) = (seen.Change, decision.Lane);
+        if (change.IsPrivate) return Hide(decision, context);
+        // Two readings may overtake one another; the older one tells nothing new.
+        if (lane.Change is { } known && (change.Updated < known.Updated || change.Current.Number < known.Current.Number)) return decision;
+
+        var fresh = seen.Comments.Where(comment => IsNew(comment, lane, context)).ToList();
+        var firstSight = lane.PatchSetSeen == 0;
+        decision = decision.Now(Remember(lane with { Change = change }, fresh));
+        if (change.Status != ChangeStatus.Open) return StopAll(decision, change.Status == ChangeStatus.Merged ? "The change was merged." : "The change was abandoned.", context);
+        if (change.Current.Number > lane.PatchSetSeen) decision = OnPatchSet(decision, change, firstSight, context);
+        return fresh.Aggregate(decision, (sofar, comment) => OnComment(sofar, comment, context));
+    }
+
+    private static bool IsNew(Comment comment, ChangeLane lane, DecisionContext context) =>
+        comment.Written >= (lane.CommentsUntil == default ? context.Policy.AutomaticSince : lane.CommentsUntil - ChangeLane.CommentOverlap)
+        && !lane.Seen.Any(seen => seen.Id == comment.Id);
+
+    private static ChangeLane Remember(ChangeLane lane, List<Comment> fresh)
+    {
+        if (fresh.Count == 0) return lane;
+        var until = fresh.Max(comment => comment.Written);
+        until = until > lane.CommentsUntil ? until : lane.CommentsUntil;
+        var seen = lane.Seen.Concat(fresh.Select(comment => new SeenComment(comment.Id, comment.Written)));
+        return lane with { CommentsUntil = until, Seen = seen.Where(one => one.Written >= until - ChangeLane.CommentOverlap).ToValueArray() };
+    }
+
+    private static Decision OnPatchSet(Decision decision, Change change, bool firstSight, DecisionContext context)
+    {
+        decision = decision.Now(decision.Lane with { PatchSetSeen = change.Current.Number, Held = 0 });
+        // A patch set that changes no code may inherit what runs already; whether it does is known when its tree is.
+        var mayInherit = change.Current.Kind is PatchSetKind.NoCodeChange or PatchSetKind.NoChange;
+        if (!mayInherit) decision = StopAll(decision, $"Patch set {change.Current.Number} took its place.", context);
+        if (firstSight && change.Current.Created < context.Policy.AutomaticSince) return decision;
+        return context.Policy.MayRun(change.Current.Uploader)
+            ? Start(decision, change, new RunCause(RunCauseKind.PatchSet, null), context)
+            : Hold(decision, change, context);
+    }
+
+    private static Decision Hold(Decision decision, Change change, DecisionContext context)
+    {
+        decision = StopAll(decision, $"Patch set {change.Current.Number} took its place.", context);
+        var message = new ReviewMessage(MessageKind.Reply, ReviewTexts.Held(change));
+        return decision.Now(decision.Lane with { Held = change.Current.Number }).And(Post(change, $"held/{change.Current.Number}", message));
+    }
+
+    private static Decision OnComment(Decision decision, Comment comment, DecisionContext context)
+    {
+        var (lane, policy) = (decision.Lane, context.Policy);
+        if (comment.Author.Id == policy.Self.Id || comment.IsAutomatic || lane.Change is not { } change) return decision;
+        if (context.Interpret(comment, lane, policy) is { } answer)
+        {
+            if (answer.Reply is { } reply) decision = decision.And(Post(change, $"reply/{comment.Id}", new ReviewMessage(MessageKind.Reply, reply)));
+            return answer.StartsRun ? Start(decision, change, new RunCause(RunCauseKind.Recheck, comment.Author), context) : decision;
+        }
+        // A vote is a trusted person's word too, if it was given on the patch set that waits: votes that the code review copied say nothing about new code.
+        var isTrust = lane.Held == change.Current.Number && comment.PatchSet == lane.Held && policy.Trusted.Has(comment.Author)
+            && comment.LabelsChanged.Any(label => label != policy.Label);
+        return isTrust ? Start(decision, change, new RunCause(RunCauseKind.Trust, comment.Author), context) : decision;
+    }
+
+    private static Decision Start(Decision decision, Change change, RunCause cause, DecisionContext context)
+    {
+        var run = new Run
+        {
+            Id = new RunId(context.EventNumber),
+            Change = change.Id,
+            Branch = change.Branch,
+            PatchSet = change.Current,
+            Subject = change.Subject,
+            Cause = cause,
+            Created = context.Now,
+        };
+        // One event starts one run: a comment that came with a new patch set finds its run begun already.
+        if (decision.Lane.Find(run.Id) is not null) return decision;
+        return decision.Now((decision.Lane with { Held = 0 }).With(run)).And(new Effect.PrepareSource(run.Id, change.Id, change.Branch, change.Current));
+    }
+
+    // A change that may not be known: its runs end without a word, and nothing of it is kept here.
+    private static Decision Hide(Decision decision, DecisionContext context)
+    {
+        decision = StopAll(decision, "The change is not visible any more.", context);
+        return decision.Now(decision.Lane with { Change = null, Held = 0, PatchSetSeen = 0 });
+    }
+
+    /// <summary>Ends every run that goes on, because nobody needs its result.</summary>
+    internal static Decision StopAll(Decision decision, string reason, DecisionContext context) =>
+        decision.Lane.ActiveRuns.ToList().Aggregate(decision, (sofar, run) => RunRules.Stop(sofar, run, reason, context));
+
+    /// <summary>A message on the current patch set.</summary>
+    internal static Effect.PostReview Post(Change change, string name, ReviewMessage message) =>
+        new(change.Id, change.Current.Revision, change.Current.Number, name, message);
+}
