@@ -1,0 +1,40 @@
+using Npgsql;
+
+namespace WmfCi.Storage;
+
+/// <summary>Things that exist once among all replicas, such as the listener to the event stream: held for a while, renewed, taken over within seconds when the holder is gone.</summary>
+/// <param name="source">The database.</param>
+public sealed class Leases(NpgsqlDataSource source)
+{
+    /// <summary>How long a lease holds without renewal.</summary>
+    public static readonly TimeSpan Duration = TimeSpan.FromSeconds(6);
+
+    /// <summary>How often the holder renews, and how often others try.</summary>
+    public static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
+
+    /// <summary>Takes or renews a lease.</summary>
+    /// <param name="name">What is held.</param>
+    /// <param name="holder">Who asks.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>Whether the asker holds it now.</returns>
+    public async Task<bool> TakeAsync(string name, string holder, CancellationToken cancellationToken)
+    {
+        await using var command = source.Command(
+            """
+            insert into leases (name, holder, until) values ($1, $2, now() + $3)
+            on conflict (name) do update set until = excluded.until, holder = excluded.holder,
+                epoch = leases.epoch + case when leases.holder = excluded.holder then 0 else 1 end
+            where leases.holder = excluded.holder or leases.until < now()
+            returning true
+            """,
+            Sql.Value(name), Sql.Value(holder), Sql.Value(Duration));
+        return await command.ExecuteScalarAsync(cancellationToken) is true;
+    }
+
+    /// <summary>Gives a lease back, so that another takes it at once.</summary>
+    public async Task ReleaseAsync(string name, string holder, CancellationToken cancellationToken)
+    {
+        await using var command = source.Command("delete from leases where name = $1 and holder = $2", Sql.Value(name), Sql.Value(holder));
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
