@@ -1,0 +1,179 @@
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using WmfCi.Core;
+using WmfCi.Core.Runs;
+using WmfCi.Ports;
+using WmfCi.Storage;
+
+namespace WmfCi.Service.Effects;
+
+/// <summary>
+/// The log of one attempt: written to a file as it comes, and from there to where everybody can follow it. The file is the truth, so that a slow or absent database
+/// delays only those who watch.
+/// </summary>
+public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
+{
+    /// <summary>How long output waits for more before it is shown.</summary>
+    public static readonly TimeSpan FlushEvery = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The largest piece that is shown at once.</summary>
+    public const int MaxChunkBytes = 256 * 1024;
+
+    /// <summary>How many lines of the last step are kept for the message.</summary>
+    public const int ExcerptLines = 30;
+
+    /// <summary>How much of a line is kept for the message.</summary>
+    public const int ExcerptLineBytes = 400;
+
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+    private readonly AttemptId _id;
+    private readonly Logs _logs;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Func<Task> _firstStep;
+    private readonly FileStream _file;
+    private readonly CancellationTokenSource _closed = new();
+    private readonly Task _showing;
+    private readonly Queue<string> _excerpt = new();
+    private readonly List<byte> _line = [];
+    private long _shown;
+    private long _shownLines;
+    private bool _begun;
+    private bool _lineOpen;
+
+    /// <summary>Opens the log.</summary>
+    /// <param name="id">Whose.</param>
+    /// <param name="folder">Where its file is while it grows.</param>
+    /// <param name="logs">Where it is followed.</param>
+    /// <param name="firstStep">Called when the first step begins.</param>
+    /// <param name="surroundings">Clock and log.</param>
+    public AttemptLog(AttemptId id, string folder, Logs logs, Func<Task> firstStep, Surroundings surroundings)
+    {
+        (_id, _logs, _firstStep, _time) = (id, logs, firstStep, surroundings.Time);
+        _logger = surroundings.Loggers.CreateLogger<AttemptLog>();
+        Directory.CreateDirectory(folder);
+        _file = new FileStream(Path.Combine(folder, $"{Guid.NewGuid():N}.log"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, 64 * 1024, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
+        _showing = ShowAsync();
+    }
+
+    /// <summary>The last lines of the last step.</summary>
+    public ValueArray<string> Excerpt => _excerpt.ToValueArray();
+
+    /// <inheritdoc/>
+    public async Task StepStartedAsync(string step, CancellationToken cancellationToken)
+    {
+        _excerpt.Clear();
+        _line.Clear();
+        await OwnLineAsync($"==> {step}", cancellationToken);
+        if (_begun) return;
+        _begun = true;
+        await _firstStep();
+    }
+
+    /// <inheritdoc/>
+    public async Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        if (bytes.IsEmpty) return;
+        Remember(bytes.Span);
+        _lineOpen = bytes.Span[^1] != (byte)'\n';
+        await WriteAsync(bytes, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task NoteAsync(string line, CancellationToken cancellationToken) => OwnLineAsync($"[wmfci] {line}", cancellationToken);
+
+    /// <summary>Shows the rest, puts the whole log into the store, and tells what it came to.</summary>
+    public async Task<LogState> CloseAsync(IArtifactStore store, CancellationToken cancellationToken)
+    {
+        await _closed.CancelAsync();
+        await _showing;
+        _file.Position = 0;
+        var blob = await store.PutAsync(_file, long.MaxValue, cancellationToken);
+        return new LogState(blob.Size, CountLines(), blob.Digest);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _closed.CancelAsync();
+        await _showing;
+        _closed.Dispose();
+        await _file.DisposeAsync();
+    }
+
+    private async Task OwnLineAsync(string line, CancellationToken cancellationToken)
+    {
+        await WriteAsync(Utf8.GetBytes((_lineOpen ? "\n" : "") + line.ReplaceLineEndings(" ") + "\n"), cancellationToken);
+        _lineOpen = false;
+    }
+
+    private async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        await RandomAccess.WriteAsync(_file.SafeFileHandle, bytes, RandomAccess.GetLength(_file.SafeFileHandle), cancellationToken);
+    }
+
+    private void Remember(ReadOnlySpan<byte> bytes)
+    {
+        foreach (var part in bytes)
+        {
+            if (part == (byte)'\n') EndLine();
+            else if (_line.Count < ExcerptLineBytes) _line.Add(part);
+        }
+    }
+
+    private void EndLine()
+    {
+        var line = Encoding.UTF8.GetString(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_line)).TrimEnd('\r');
+        _line.Clear();
+        if (string.IsNullOrWhiteSpace(line)) return;
+        _excerpt.Enqueue(line);
+        if (_excerpt.Count > ExcerptLines) _excerpt.Dequeue();
+    }
+
+    private long CountLines()
+    {
+        Span<byte> buffer = stackalloc byte[8192];
+        var (place, lines) = (0L, 0L);
+        for (int read; (read = RandomAccess.Read(_file.SafeFileHandle, buffer, place)) > 0; place += read) lines += buffer[..read].Count((byte)'\n');
+        return lines;
+    }
+
+    private async Task ShowAsync()
+    {
+        while (true)
+        {
+            var last = _closed.IsCancellationRequested;
+            try
+            {
+                while (await ShowNextAsync())
+                {
+                }
+            }
+            catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException)
+            {
+                // Those who watch wait; the log itself is whole in the file.
+                NotShown(_id.ToString(), error.Message);
+            }
+            if (last) return;
+            await Task.Delay(FlushEvery, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<bool> ShowNextAsync()
+    {
+        var waiting = RandomAccess.GetLength(_file.SafeFileHandle) - _shown;
+        if (waiting <= 0) return false;
+        var buffer = new byte[Math.Min(waiting, MaxChunkBytes)];
+        var read = await RandomAccess.ReadAsync(_file.SafeFileHandle, buffer, _shown);
+        if (read == 0) return false;
+        var chunk = new LogChunk(_shown, _shownLines, read == buffer.Length ? buffer : buffer[..read]);
+        await _logs.AppendAsync(_id, chunk, CancellationToken.None);
+        _shown += read;
+        _shownLines += chunk.Bytes.AsSpan().Count((byte)'\n');
+        return true;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The log of {Attempt} cannot be followed for now: {Reason}")]
+    private partial void NotShown(string attempt, string reason);
+}

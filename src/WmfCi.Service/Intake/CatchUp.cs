@@ -1,0 +1,54 @@
+using WmfCi.Core.Rules;
+using WmfCi.Ports;
+using WmfCi.Storage;
+
+namespace WmfCi.Service.Intake;
+
+/// <summary>
+/// Asks the code review which changes were updated since the last time, and has each looked at again. With this alone everything would work, only later: the stream
+/// makes it fast, this makes it certain.
+/// </summary>
+/// <param name="review">The code review.</param>
+/// <param name="inbox">Where pokes go.</param>
+/// <param name="facts">Where the cursor is.</param>
+/// <param name="options">How far back.</param>
+/// <param name="time">The clock.</param>
+public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, IntakeOptions options, TimeProvider time)
+{
+    /// <summary>How many changes are asked for at once.</summary>
+    public const int PageSize = 200;
+
+    private readonly Dictionary<string, DateTimeOffset> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>Catches up.</summary>
+    /// <returns>How many changes are to be looked at again.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var installed = await facts.ReadOrSetAsync(Facts.Installed, time.GetUtcNow(), cancellationToken);
+        var cursor = await facts.ReadOrSetAsync(Facts.CaughtUpUntil, installed, cancellationToken);
+        var since = cursor - options.Overlap;
+        var poked = 0;
+        while (true)
+        {
+            var page = await review.ReadUpdatedSinceAsync(since, PageSize, cancellationToken);
+            // The overlap brings the same changes again and again; only those that moved since are worth a look.
+            var fresh = page.Where(change => options.Serves(change.Id.Project) && (!_seen.TryGetValue(change.Id.Lane, out var known) || known < change.Updated)).ToList();
+            await inbox.AddAsync([.. fresh.Select(change => new LaneEvent(change.Id.Lane, new Event.ChangePoked("catch-up")))], cancellationToken);
+            foreach (var change in fresh) _seen[change.Id.Lane] = change.Updated;
+            poked += fresh.Count;
+            if (page.IsEmpty) break;
+            // The code review's own times are the cursor, not our clock: what it says is later is later.
+            var newest = page.Max(change => change.Updated);
+            await facts.AdvanceAsync(Facts.CaughtUpUntil, newest, cancellationToken);
+            if (page.Count < PageSize || newest <= since) break;
+            since = newest;
+        }
+        Forget(since - options.Overlap);
+        return poked;
+    }
+
+    private void Forget(DateTimeOffset before)
+    {
+        foreach (var lane in _seen.Where(one => one.Value < before).Select(one => one.Key).ToList()) _seen.Remove(lane);
+    }
+}
