@@ -7,38 +7,62 @@ internal static class SyntaxAdvice
 {
     private const int LongestReason = 200;
 
+    private const string Colon = "A colon and a space make a key: put the whole text in quotes, or check the indentation of this line.";
+    private const string Otherwise = "Check the indentation, quotes and brackets of this line and the one above.";
+    private const string Unclosed = "Close it with the same kind, or put the text that begins with it in quotes.";
+
     private static readonly (string Sign, string Advice)[] _known =
     [
-        ("mapping values are not allowed", "A colon and a space make a key: put the whole text in quotes, or check the indentation of this line."),
+        ("mapping values are not allowed", Colon),
+        ("found invalid mapping", Colon),
         ("did not find expected key", "Check the indentation of this line and the one above: keys of one map begin in the same column."),
         ("did not find expected '-'", "Items of a list begin with `- ` in the same column: check the indentation of this line and the one above."),
-        ("block sequence entries are not allowed", "A list begins on the line after its key, each item with `- `."),
+        ("sequence entries are not allowed", "A list begins on the line after its key, each item with `- `."),
         ("could not find expected ':'", "Write `key: value`; a long text belongs in quotes or in a block that begins with `|`."),
+        ("escape", "Within double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes."),
+        ("surrogate", "Remove the escape `\\uD…`, which is half of a character."),
+        ("hexadecimal", "Within double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes."),
+        ("wrong indentation", "The next lines of a quoted text are indented more than its key: write the text in one line, or in a block that begins with `|`."),
         ("quoted scalar", "A quotation mark is not closed: add the missing one."),
-        ("flow sequence", "A bracket is not closed, or a command begins with `[`: close it, or put the command in quotes."),
-        ("flow mapping", "A brace is not closed, or a text begins with `{`: close it, or put the text in quotes."),
+        ("flow", "A bracket or brace is not closed, or a text begins with one: close it, or put the text in quotes."),
         ("cannot start any token", "This character has a meaning in YAML: put the whole text in quotes."),
-        ("alias", "A star has a meaning in YAML: put the whole text in quotes."),
-        ("anchor", "An ampersand has a meaning in YAML: put the whole text in quotes."),
+        ("anchor or alias", "A star or ampersand at the beginning has a meaning in YAML: put the whole text in quotes."),
         ("tag", "An exclamation mark has a meaning in YAML: put the whole text in quotes."),
         ("directive", "A percent sign at the beginning of a line has a meaning in YAML: put the text in quotes."),
-        ("escape", "Within double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes."),
+        ("tab", "Indent with spaces only, two for each level."),
     ];
 
-    public static void Tell(YamlException mistake, SourceText source, Mistakes mistakes)
+    /// <summary>Tells what stopped the parser.</summary>
+    /// <param name="stop">The parser's complaint, or whatever else it threw.</param>
+    /// <param name="at">Where it was.</param>
+    /// <param name="bracket">The innermost bracket or brace that was open.</param>
+    /// <param name="source">The file.</param>
+    /// <param name="mistakes">Where it is told.</param>
+    public static void Tell(Exception stop, Position at, Position? bracket, SourceText source, Mistakes mistakes)
     {
-        var at = source.PositionOf(mistake.Start.Index);
         if (Tab(source, at.Line) is { } tab)
         {
             mistakes.Add(tab, "A tab stands where YAML wants spaces.", "Indent with spaces only, two for each level.");
             return;
         }
 
-        var reason = mistake.Message.Length > LongestReason ? mistake.Message[..LongestReason] : mistake.Message;
+        if (bracket is { } opened && (opened.Line < at.Line || stop is not YamlException))
+        {
+            mistakes.Add(opened, "This bracket or brace is not closed, or not everything in it fits.", Unclosed);
+            return;
+        }
+
+        if (stop is not YamlException)
+        {
+            mistakes.Add(at, "From here on the file is not YAML.", Otherwise);
+            return;
+        }
+
+        var reason = stop.Message.Length > LongestReason ? stop.Message[..LongestReason] : stop.Message;
         reason = Wording.Harmless(reason).Trim().TrimEnd('.');
         var advice = Array.Find(_known, known => reason.Contains(known.Sign, StringComparison.OrdinalIgnoreCase)).Advice;
         if (reason.Length > 0) reason = char.ToLowerInvariant(reason[0]) + reason[1..];
-        mistakes.Add(at, $"This is not YAML: {reason}.", advice ?? "Check the indentation, quotes and brackets of this line and the one above.");
+        mistakes.Add(at, $"This is not YAML: {reason}.", advice ?? Otherwise);
     }
 
     /// <summary>The parser names the line after an indented tab as often as the line itself, so the neighbours are looked at too.</summary>

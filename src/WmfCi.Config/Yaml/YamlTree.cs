@@ -14,6 +14,7 @@ internal sealed class YamlTree
     private readonly Stack<Frame> _open = new();
     private int _nodes;
     private int _documents;
+    private Position _last = Position.Start;
     private YamlNode? _root;
 
     private YamlTree(SourceText source, Mistakes mistakes) => (_source, _mistakes) = (source, mistakes);
@@ -27,15 +28,12 @@ internal sealed class YamlTree
         {
             return tree.Read() ? tree._root : null;
         }
-        catch (YamlException mistake)
+        catch (Exception stop) when (stop is not OutOfMemoryException)
         {
-            SyntaxAdvice.Tell(mistake, source, mistakes);
-            return null;
-        }
-        catch (Exception bug) when (bug is not OutOfMemoryException)
-        {
-            // The file is hostile text and the parser is somebody else's: whatever it trips over is an answer about the file, not the end of the service.
-            mistakes.Add(Position.Start, "The file cannot be read as YAML.", "Check its brackets, quotes and indentation.");
+            // The file is hostile text and the parser is somebody else's (an unclosed bracket, for one, makes it throw what is no YamlException):
+            // whatever it trips over is an answer about the file, not the end of the service.
+            var at = stop is YamlException known ? source.PositionOf(known.Start.Index) : tree._last;
+            SyntaxAdvice.Tell(stop, at, tree._open.FirstOrDefault(frame => frame.IsFlow)?.At, source, mistakes);
             return null;
         }
     }
@@ -55,7 +53,7 @@ internal sealed class YamlTree
 
     private bool Take(ParsingEvent happened)
     {
-        var at = _source.PositionOf(happened.Start.Index);
+        var at = _last = _source.PositionOf(happened.Start.Index);
         switch (happened)
         {
             case DocumentStart when ++_documents > 1:
@@ -70,7 +68,7 @@ internal sealed class YamlTree
             case Scalar scalar:
                 return Allow(scalar, at) && Put(Text(scalar, at));
             case MappingStart or SequenceStart:
-                return Allow((NodeEvent)happened, at) && Open(new Frame(at, happened is MappingStart));
+                return Allow((NodeEvent)happened, at) && Open(new Frame(at, happened is MappingStart) { IsFlow = IsFlow(happened) });
             case MappingEnd or SequenceEnd:
                 var frame = _open.Pop();
                 return Put(frame.IsMap ? new YamlMap(frame.At, frame.Entries) : new YamlList(frame.At, frame.Items));
@@ -116,6 +114,8 @@ internal sealed class YamlTree
         return true;
     }
 
+    private static bool IsFlow(ParsingEvent start) => start is MappingStart { Style: MappingStyle.Flow } or SequenceStart { Style: SequenceStyle.Flow };
+
     private static bool IsText(string value)
     {
         for (var i = 0; i < value.Length; i++)
@@ -137,6 +137,8 @@ internal sealed class YamlTree
         public Position At => at;
 
         public bool IsMap => isMap;
+
+        public required bool IsFlow { get; init; }
 
         public List<YamlNode> Items { get; } = [];
 

@@ -1,0 +1,156 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+using FsCheck.Xunit;
+using WmfCi.Config.Pipelines;
+using WmfCi.Config.Sites;
+using WmfCi.Config.Yaml;
+using WmfCi.Core;
+using WmfCi.Core.Pipelines;
+
+namespace WmfCi.Config.Tests;
+
+public sealed class PropertyTests
+{
+    private const string Sample = """
+        type: go
+        image: host
+        environment: {A: b}
+        commit:
+          steps: [make, {name: x, run: "y"}]
+          matrix: {php: [8.1, 8.2]}
+          artifacts: out/**
+        acceptance: |
+          make
+        stages:
+          lint: {steps: a, needs: [], timeout: 5m, voting: false}
+        """;
+
+    private static readonly string[] _fragments =
+    [
+        "image", "commit", "steps", "stages", "matrix", "needs", "environment", "timeout", "type", "run", "name", ": ", ":\n", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ",
+        "host", "go", "5m", "true", "*a", "&a ", "!t ", "|\n", ">-\n", "\"", "'", "\\", "#", "%", "@", "?", "---\n", "...\n", "\t", "\0", "\r", "\u2028", "\u0085", "\uFEFF", "é", "😀", "\ud800",
+        "${php}", "..", "/", "~", "null", "<<", "url", "gerrit", "password", "2GiB", "-", "1e9", "0x1", "=",
+    ];
+
+    private static Gen<string> AnyText => Gen.Elements(_fragments).ListOf().Select(parts => string.Concat(parts));
+
+    private static Gen<string> DamagedSample =>
+        from at in Gen.Choose(0, Sample.Length)
+        from length in Gen.Choose(0, 12)
+        from instead in AnyText.Resize(4)
+        select Sample[..at] + instead + Sample[Math.Min(Sample.Length, at + length)..];
+
+    private static Gen<byte[]> AnyBytes => Gen.OneOf(
+        AnyText.Select(Encoding.UTF8.GetBytes),
+        DamagedSample.Select(Encoding.UTF8.GetBytes),
+        Gen.Choose(0, 255).Select(number => (byte)number).ArrayOf());
+
+    [Property(MaxTest = 2_000)]
+    public Property Any_bytes_are_answered_within_bounds() => Prop.ForAll(AnyBytes.ToArbitrary(), bytes =>
+    {
+        var lines = bytes.Count(b => b == (byte)'\n') + 1;
+        var mistakes = PipelineFile.Read("f", bytes) switch
+        {
+            PipelineReading.Invalid invalid => Some(invalid.Mistakes),
+            PipelineReading.Valid valid => Sound(valid.Pipeline),
+            _ => throw new InvalidOperationException(),
+        };
+        mistakes.ShouldAllBe(mistake => mistake.Line >= 1 && mistake.Line <= lines && mistake.Column >= 1 && mistake.Column <= bytes.Length + 1);
+        mistakes.ShouldAllBe(mistake => mistake.Problem.EndsWith('.') && mistake.Advice.Length > 0 && !mistake.ToString().Contains('\n'));
+        var report = ValidationReport.OfPipeline("f", bytes);
+        report.Lines.ShouldAllBe(line => !line.Any(char.IsControl));
+        report.IsValid.ShouldBe(mistakes.Count == 0);
+    });
+
+    [Property(MaxTest = 1_000)]
+    public Property Any_bytes_as_a_site_are_answered_within_bounds() => Prop.ForAll(AnyBytes.ToArbitrary(), bytes =>
+    {
+        if (SiteFile.Read("/etc/f", bytes) is SiteReading.Invalid invalid) Some(invalid.Mistakes);
+        ValidationReport.OfSite("/etc/f", bytes).Lines.ShouldAllBe(line => !line.Any(char.IsControl));
+    });
+
+    [Property(MaxTest = 300)]
+    public Property What_is_written_is_read_back() =>
+        Prop.ForAll(Spec.ToArbitrary(), spec => Expect.Valid(spec.Yaml()).Stages.ShouldBe(spec.Model().Stages));
+
+    private static Gen<string> Line => Gen.Elements("make", "a b", "x: y", "# c", "- d", "*", "yes", "8.10", "é", "😀", "\"q\"", "\\n", "\t", "{", "|", "'", "$x").NonEmptyListOf().Select(string.Concat);
+
+    private static Gen<string> Text => Gen.OneOf(Line, Line.NonEmptyListOf().Select(lines => string.Join('\n', lines)), Gen.Constant(" \u0001\u2028\u00a0 x "));
+
+    private static Gen<string> Value => Gen.Elements("8.1", "8.10", "no", "null", "~", "mariadb", "1e3", "0x1F", "01", "2026-01-01", "a.b-c");
+
+    private static Gen<string[]> Patterns => Gen.SubListOf("out/*.deb", "**/*", "a b", "é/x", "...", "a..b", "{x}").Select(patterns => patterns.ToArray());
+
+    private static Gen<ValueArray<Variable>> Variables(params string[] names) =>
+        from chosen in Gen.SubListOf(names)
+        from values in Gen.OneOf(Text, Gen.Constant("")).ArrayOf(chosen.Count)
+        select chosen.Zip(values, (name, value) => new Variable(name, value)).ToValueArray();
+
+    private static Gen<ValueArray<AxisSpec>> Axes =>
+        from names in Gen.SubListOf("php", "DB", "_x1")
+        from values in Value.NonEmptyListOf().Resize(3).Select(values => values.Distinct().ToValueArray()).ArrayOf(names.Count)
+        select names.Zip(values, (name, some) => new AxisSpec(name, some)).ToValueArray();
+
+    private static Gen<StageSpec> StageOf(string name, IReadOnlyList<string> earlier) =>
+        from needs in Gen.SubListOf(earlier.ToArray())
+        from axes in Axes
+        from own in Variables("MODE", "A_1", "path")
+        from scripts in Text.Where(text => !string.IsNullOrWhiteSpace(text)).NonEmptyListOf().Resize(4)
+        from artifacts in Patterns
+        from reports in Patterns
+        from seconds in Gen.Choose(1, 6 * 3600)
+        from truths in ArbMap.Default.GeneratorFor<bool>().ArrayOf(3)
+        select new StageSpec(
+            new Stage
+            {
+                Name = name,
+                Image = axes.FirstOrDefault(axis => !axis.Values.Contains("~")) is { } axis ? "img/x:1-${" + axis.Name + "}-z" : "host",
+                Needs = needs.ToValueArray(),
+                Steps = scripts.Select((script, number) => new Step($"step {number}: é", script)).ToValueArray(),
+                Artifacts = artifacts.ToValueArray(),
+                Reports = reports.ToValueArray(),
+                Timeout = TimeSpan.FromSeconds(seconds),
+                IsVoting = truths[0],
+                HasNetwork = truths[1],
+                HasHistory = truths[2],
+            },
+            axes,
+            own);
+
+    private static Gen<PipelineSpec> Spec =>
+        from environment in Variables("LANG", "TZ")
+        from commit in StageOf("commit", [])
+        from acceptance in StageOf("acceptance", ["commit"])
+        from lint in StageOf("lint", ["commit", "acceptance"])
+        from perf in StageOf("perf-2", ["lint", "acceptance"])
+        from count in Gen.Choose(1, 4)
+        let stages = new[] { commit, acceptance, lint, perf }.Take(count)
+        where stages.Sum(stage => stage.Axes.Aggregate(1, (product, axis) => product * axis.Values.Count)) <= PipelineLimits.Cells
+        select new PipelineSpec(environment, stages.ToValueArray());
+
+    private static ValueArray<ConfigMistake> Some(ValueArray<ConfigMistake> mistakes)
+    {
+        mistakes.Count.ShouldBeInRange(1, YamlLimits.Mistakes);
+        mistakes.Zip(mistakes.Skip(1)).ShouldAllBe(pair => pair.First.Line <= pair.Second.Line);
+        return mistakes;
+    }
+
+    /// <summary>What the rest of the service relies on.</summary>
+    private static ValueArray<ConfigMistake> Sound(Pipeline pipeline)
+    {
+        pipeline.Stages.Select(stage => stage.Id).ShouldBeUnique();
+        var names = pipeline.Stages.Select(stage => stage.Name).Distinct().ToList();
+        foreach (var stage in pipeline.Stages)
+        {
+            stage.Needs.ShouldAllBe(need => names.Contains(need) && names.IndexOf(need) < names.IndexOf(stage.Name));
+            stage.Image.ShouldNotBeEmpty();
+            stage.Steps.ShouldNotBeEmpty();
+            stage.Steps.Select(step => step.Name).ShouldBeUnique();
+            stage.Environment.Select(variable => variable.Name).ShouldBeUnique();
+            stage.Timeout.ShouldBeInRange(PipelineLimits.ShortestTimeout, PipelineLimits.LongestTimeout);
+        }
+
+        return [];
+    }
+}
