@@ -99,7 +99,7 @@ internal sealed class Collector(string workspace, CollectionBounds bounds, IArti
             var options = new EnumerationOptions { AttributesToSkip = FileAttributes.None, IgnoreInaccessible = false, RecurseSubdirectories = false };
             // The enumerator calls a link to a folder a folder; its attributes tell the two apart.
             return [.. new FileSystemEnumerable<(string, bool)>(Path.Combine(workspace, folder), (ref FileSystemEntry entry) =>
-                (entry.FileName.ToString(), entry.IsDirectory && (entry.Attributes & FileAttributes.ReparsePoint) == 0), options)];
+                (entry.FileName.ToString(), entry.IsDirectory && !entry.Attributes.HasFlag(FileAttributes.ReparsePoint)), options)];
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -93,6 +93,7 @@ internal static partial class NativeFiles
 /// <param name="Mode">Type and permissions, as in <c>st_mode</c>.</param>
 /// <param name="Links">How many names it has.</param>
 /// <param name="Size">In bytes.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct FileFacts(int Mode, uint Links, long Size)
 {
     /// <summary>Whether it is a plain file: no link, folder, pipe, socket or device.</summary>

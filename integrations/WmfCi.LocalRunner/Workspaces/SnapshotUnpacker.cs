@@ -116,7 +116,7 @@ internal sealed class SnapshotUnpacker(string folder, SnapshotBounds bounds, int
 
     private void Write(TarEntry entry, string path, HashingStream packed)
     {
-        var mode = (entry.Mode & UnixFileMode.UserExecute) != 0 ? ProgramMode : FileMode;
+        var mode = entry.Mode.HasFlag(UnixFileMode.UserExecute) ? ProgramMode : FileMode;
         using var file = Create(path, mode, entry.Name);
         if (owner is { } user) NativeFiles.GiveTo(file, user);
         if (entry.DataStream is not { } content) return;
@@ -130,7 +130,7 @@ internal sealed class SnapshotUnpacker(string folder, SnapshotBounds bounds, int
         }
     }
 
-    private Microsoft.Win32.SafeHandles.SafeFileHandle Create(string path, int mode, string name)
+    private static Microsoft.Win32.SafeHandles.SafeFileHandle Create(string path, int mode, string name)
     {
         try
         {

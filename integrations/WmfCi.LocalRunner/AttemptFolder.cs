@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using System.Text;
+using WmfCi.Core.Runs;
+
+namespace WmfCi.LocalRunner;
+
+/// <summary>
+/// The files of one attempt:
+/// <code>
+/// attempts/KEY/disk/work            the workspace
+/// attempts/KEY/disk/N/tmp, …/home   what step N has for itself
+/// attempts/KEY/inputs               artifacts of earlier stages
+/// attempts/KEY/etc, …/steps         accounts and scripts, read-only for the steps
+/// attempts/KEY.lock                 held open, locked, by the process that runs it; its text names that process for people
+/// attempts/KEY.stop                 there when somebody wants it stopped
+/// reports/KEY.json                  how it ended
+/// </code>
+/// </summary>
+internal sealed class AttemptFolder
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const UnixFileMode Passable = OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+    private readonly string _workFolder;
+    private readonly int? _owner;
+
+    private AttemptFolder(string workFolder, string key, int? owner) => (_workFolder, Key, _owner) = (workFolder, key, owner);
+
+    /// <summary>The attempt's name as a file name: also its control group's and its containers'.</summary>
+    public string Key { get; }
+
+    public string Root => Path.Combine(_workFolder, "attempts", Key);
+
+    public string Disk => Path.Combine(Root, "disk");
+
+    public string Work => Path.Combine(Disk, "work");
+
+    public string Inputs => Path.Combine(Root, "inputs");
+
+    public string Lock => Root + ".lock";
+
+    public string StopWish => Root + ".stop";
+
+    public string Report => Path.Combine(_workFolder, "reports", Key + ".json");
+
+    /// <summary>The folder of an attempt; nothing is made yet.</summary>
+    /// <param name="workFolder">The runner's.</param>
+    /// <param name="id">The attempt.</param>
+    /// <param name="owner">Who owns what steps may write; null for this process's own user.</param>
+    public static AttemptFolder Of(string workFolder, AttemptId id, int? owner)
+    {
+        // A stage's id may hold anything, so it takes part as a hash only.
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id.ToString())));
+        return new AttemptFolder(workFolder, $"{id.Run}-{id.Number}-{hash[..16]}", owner);
+    }
+
+    /// <summary>The folder of a key that was read from disk.</summary>
+    public static AttemptFolder OfKey(string workFolder, string key) => new(workFolder, key, owner: null);
+
+    /// <summary>Makes the folders that all attempts share.</summary>
+    public static void Prepare(string workFolder)
+    {
+        foreach (var name in new[] { "", "attempts", "reports", "trash" }) Directory.CreateDirectory(Path.Combine(workFolder, name), OwnerOnly);
+    }
+
+    /// <summary>Makes the attempt's folders, and the few files of <c>/etc</c> that are its own.</summary>
+    public void Create()
+    {
+        // Steps may pass through it by the path that the sandbox gives it; the folder above is closed to everybody else.
+        foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) Directory.CreateDirectory(folder, Passable);
+        MakeOwned(Work);
+        WriteReadable(Path.Combine(Root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000:ci:/home/ci:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
+        WriteReadable(Path.Combine(Root, "etc", "group"), "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n");
+        WriteReadable(Path.Combine(Root, "etc", "hosts"), "127.0.0.1 localhost ci\n::1 localhost ci\n");
+    }
+
+    /// <summary>Makes what one step has for itself.</summary>
+    /// <returns>The paths below <see cref="Root"/> of its script, its temporary folder and its home.</returns>
+    public (string Script, string Temporary, string Home) CreateStep(int number, string script)
+    {
+        var own = Path.Combine("disk", $"{number}");
+        Directory.CreateDirectory(Path.Combine(Root, own), Passable);
+        var (temporary, home, file) = (Path.Combine(own, "tmp"), Path.Combine(own, "home"), Path.Combine("steps", $"{number}"));
+        MakeOwned(Path.Combine(Root, temporary));
+        MakeOwned(Path.Combine(Root, home));
+        WriteReadable(Path.Combine(Root, file), script);
+        return (file, temporary, home);
+    }
+
+    /// <summary>Moves the attempt's files out of the way at once; what is in the trash is removed later.</summary>
+    /// <returns>Where they are now; null when there were none.</returns>
+    public string? MoveToTrash()
+    {
+        if (!Directory.Exists(Root)) return null;
+        var trash = Path.Combine(_workFolder, "trash", $"{Key}-{Guid.NewGuid():N}");
+        Directory.Move(Root, trash);
+        return trash;
+    }
+
+    /// <summary>A file that everybody may read, whatever the service's own file mode mask says.</summary>
+    public static void WriteReadable(string path, string text)
+    {
+        File.WriteAllText(path, text);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+    }
+
+    private void MakeOwned(string folder)
+    {
+        Directory.CreateDirectory(folder, OwnerOnly);
+        if (_owner is { } user) Workspaces.NativeFiles.GiveTo(folder, user);
+    }
+}

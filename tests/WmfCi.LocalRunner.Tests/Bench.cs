@@ -1,0 +1,163 @@
+using System.Formats.Tar;
+using System.Text;
+using WmfCi.Core;
+using WmfCi.Core.Pipelines;
+using WmfCi.Core.Runs;
+using WmfCi.ObjectStore;
+using WmfCi.Ports;
+using ZstdSharp;
+
+namespace WmfCi.LocalRunner.Tests;
+
+/// <summary>A runner with a store in a folder of its own, and short words to run something on it.</summary>
+internal sealed class Bench : IAsyncDisposable
+{
+    private static int _runs;
+
+    public Bench(Func<LocalRunnerOptions, LocalRunnerOptions>? configure = null, string? folder = null)
+    {
+        Folder = folder ?? Directory.CreateTempSubdirectory("wmfci-test-").FullName;
+        OwnsFolder = folder is null;
+        Store = new FolderStore(Path.Combine(Folder, "store"));
+        var options = new LocalRunnerOptions { WorkFolder = Path.Combine(Folder, "run"), StopGrace = TimeSpan.FromSeconds(5) };
+        Options = configure?.Invoke(options) ?? options;
+        Runner = new LocalJobRunner(Options, Store);
+    }
+
+    public string Folder { get; }
+
+    public FolderStore Store { get; }
+
+    public LocalRunnerOptions Options { get; }
+
+    public LocalJobRunner Runner { get; }
+
+    private bool OwnsFolder { get; }
+
+    public static CancellationToken Patience => TestContext.Current.CancellationToken;
+
+    /// <summary>A snapshot of a few files.</summary>
+    public Task<string> SnapshotAsync(params (string Name, string Text)[] files) => SnapshotAsync(tar =>
+    {
+        foreach (var (name, text) in files)
+            tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) });
+    });
+
+    /// <summary>A snapshot of whatever is written.</summary>
+    public async Task<string> SnapshotAsync(Action<TarWriter> write)
+    {
+        using var packed = Pack(write);
+        return (await Store.PutAsync(packed, long.MaxValue, Patience)).Digest;
+    }
+
+    public static MemoryStream Pack(Action<TarWriter> write)
+    {
+        var packed = new MemoryStream();
+        using (var compressed = new CompressionStream(packed, 3, leaveOpen: true))
+        using (var tar = new TarWriter(compressed, TarEntryFormat.Pax, leaveOpen: true)) write(tar);
+        packed.Position = 0;
+        return packed;
+    }
+
+    /// <summary>A stage of steps, each a script; its image is the machine's own.</summary>
+    public static Stage StageOf(params string[] scripts) => new()
+    {
+        Name = "commit",
+        Image = "host",
+        Timeout = TimeSpan.FromMinutes(2),
+        Steps = scripts.Select((script, i) => new Step($"step {i + 1}", script)).ToValueArray(),
+    };
+
+    /// <summary>An attempt that was never run before.</summary>
+    public async Task<AttemptSpec> SpecAsync(Stage stage, string? snapshot = null) => new()
+    {
+        Id = new AttemptId(new RunId(Interlocked.Increment(ref _runs)), stage.Id, 1),
+        Stage = stage,
+        Snapshot = snapshot ?? await SnapshotAsync(("README", "hello\n")),
+    };
+
+    /// <summary>Runs a stage to its end.</summary>
+    public async Task<Told> RunAsync(Stage stage, string? snapshot = null)
+    {
+        var told = new Told();
+        told.Report = await Runner.RunAsync(await SpecAsync(stage, snapshot), told, Patience);
+        return told;
+    }
+
+    /// <summary>Runs steps to their end.</summary>
+    public Task<Told> RunAsync(params string[] scripts) => RunAsync(StageOf(scripts));
+
+    /// <summary>What the store has under a collected file's digest, as text.</summary>
+    public async Task<string> TextOfAsync(CollectedFile file)
+    {
+        using var reader = new StreamReader((await Store.OpenAsync(file.Blob.Digest, Patience))!);
+        return await reader.ReadToEndAsync(Patience);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Runner.DisposeAsync();
+        if (OwnsFolder) Directory.Delete(Folder, recursive: true);
+    }
+}
+
+/// <summary>Remembers what an attempt said, and lets a test wait until it says something.</summary>
+internal sealed class Told : IAttemptObserver
+{
+    private readonly Lock _lock = new();
+    private readonly List<(string Text, TaskCompletionSource Heard)> _awaited = [];
+    private readonly List<byte> _output = [];
+
+    public List<string> Steps { get; } = [];
+
+    public List<string> Notes { get; } = [];
+
+    public AttemptReport Report { get; set; } = null!;
+
+    public string Output
+    {
+        get
+        {
+            lock (_lock) return Encoding.UTF8.GetString([.. _output]);
+        }
+    }
+
+    public Task StepStartedAsync(string step, CancellationToken cancellationToken)
+    {
+        Steps.Add(step);
+        return Task.CompletedTask;
+    }
+
+    public Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _output.AddRange(bytes.Span);
+            foreach (var (text, heard) in _awaited)
+            {
+                if (Output.Contains(text, StringComparison.Ordinal)) heard.TrySetResult();
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task NoteAsync(string line, CancellationToken cancellationToken)
+    {
+        Notes.Add(line);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Ends when the attempt has printed a text.</summary>
+    public Task PrintedAsync(string text)
+    {
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            _awaited.Add((text, heard));
+            if (Output.Contains(text, StringComparison.Ordinal)) heard.TrySetResult();
+        }
+
+        return heard.Task.WaitAsync(TimeSpan.FromSeconds(60), Bench.Patience);
+    }
+}
