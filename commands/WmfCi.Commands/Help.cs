@@ -19,8 +19,8 @@ internal static class Help
 
     private static CommandAnswer Handle(Call call)
     {
-        // "help me understand this, please" is for people.
-        if (call.Words.Arguments.Count > 1) return new CommandAnswer(null, false);
+        // "help me understand this, please" is for people, and so is a comment that goes on below.
+        if (call.Words.Arguments.Count > 1 || call.Said.Text.AsSpan().Trim().Contains('\n')) return new CommandAnswer(null, false);
         if (call.Words.Arguments.Count == 0) return new CommandAnswer($"{call.Person}: you can comment\n\n{Lines()}\nhelp COMMAND tells more.", false);
         var command = CommandList.Find(call.Words.Arguments[0].ToLowerInvariant());
         return command is null

@@ -29,9 +29,14 @@ internal static class Recheck
                 ? new CommandAnswer(null, false)
                 : new CommandAnswer($"{call.Person}: patch set {change.Current.Number} is being tested already: {policy.Links.Run(run.Id)}\nComment recheck again once it has ended.", false);
         }
-        var mayRun = policy.MayRun(change.Current.Uploader) || policy.Trusted.Has(call.Said.Author);
-        return mayRun
-            ? new CommandAnswer(null, true)
-            : new CommandAnswer($"{call.Person}: patch set {change.Current.Number} is by somebody this site does not know yet, so a person it trusts must comment recheck or vote on it first.", false);
+        if (policy.MayRun(change.Current.Uploader)) return new CommandAnswer(null, true);
+        // A word of trust is about the code that its author saw.
+        if (policy.Trusted.Has(call.Said.Author))
+        {
+            return call.Said.PatchSet == change.Current.Number
+                ? new CommandAnswer(null, true)
+                : new CommandAnswer($"{call.Person}: your comment is on patch set {call.Said.PatchSet}. Patch set {change.Current.Number} is newer and waits: have a look at it, and comment recheck there.", false);
+        }
+        return new CommandAnswer($"{call.Person}: patch set {change.Current.Number} is by somebody this site does not know yet, so a person it trusts must look at it first and comment recheck, or vote for it.", false);
     }
 }

@@ -91,7 +91,7 @@ internal sealed class ValueArrayJsonConverterFactory : JsonConverterFactory
     private sealed class Converter<T> : JsonConverter<ValueArray<T>>
     {
         public override ValueArray<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            new(JsonSerializer.Deserialize<ImmutableArray<T>>(ref reader, options));
+            new(reader.TokenType == JsonTokenType.Null ? [] : JsonSerializer.Deserialize<ImmutableArray<T>>(ref reader, options));
 
         public override void Write(Utf8JsonWriter writer, ValueArray<T> value, JsonSerializerOptions options) =>
             JsonSerializer.Serialize(writer, value.Items, options);

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace WmfCi.Core.Changes;
 
 /// <summary>A person or a bot as the code review names it.</summary>
@@ -7,6 +9,10 @@ namespace WmfCi.Core.Changes;
 /// <param name="Email">The preferred address, or empty.</param>
 public sealed record Account(string Id, string Username, string Name, string Email)
 {
-    /// <summary>How the bot addresses the account: its login name where there is one.</summary>
-    public string Address => Username.Length > 0 ? Username : Name.Length > 0 ? Name : Email;
+    /// <summary>How many characters of a name are shown.</summary>
+    public const int MaxAddressLength = 100;
+
+    /// <summary>How the bot addresses the account: its login name where there is one. One line, fit to be shown.</summary>
+    [JsonIgnore]
+    public string Address => PlainText.Line(Username.Length > 0 ? Username : Name.Length > 0 ? Name : Email.Length > 0 ? Email : $"account {Id}", MaxAddressLength);
 }

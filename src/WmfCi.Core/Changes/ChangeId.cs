@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace WmfCi.Core.Changes;
 
@@ -10,6 +11,7 @@ public readonly record struct ChangeId(string Project, int Number)
     private const string LanePrefix = "change/";
 
     /// <summary>The key of the lane in which everything about this change is decided, one event after another.</summary>
+    [JsonIgnore]
     public string Lane => LanePrefix + this;
 
     /// <inheritdoc/>

@@ -48,7 +48,7 @@ public sealed record TrustList
 
     /// <summary>Whether an account is on the list.</summary>
     public bool Has(Account account) =>
-        Ids.Contains(account.Id)
+        (account.Id.Length > 0 && Ids.Contains(account.Id))
         || (account.Username.Length > 0 && Usernames.Contains(account.Username))
         || (account.Email.Length > 0 && Emails.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, account.Email)));
 }

@@ -17,6 +17,12 @@ public sealed record ChangeLane
     /// <summary>The change as last read; null before that, and when it may not be known (private, deleted).</summary>
     public Change? Change { get; init; }
 
+    /// <summary>When the change was last updated according to the newest reading. It outlives <see cref="Change"/>, so that a late older reading shows nothing that was hidden since.</summary>
+    public DateTimeOffset ReadUntil { get; init; }
+
+    /// <summary>Whether the newest reading said that the change is private.</summary>
+    public bool IsHidden { get; init; }
+
     /// <summary>Whether somebody is reading it now.</summary>
     public bool IsReading { get; init; }
 

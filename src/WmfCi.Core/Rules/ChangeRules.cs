@@ -1,5 +1,6 @@
 using WmfCi.Core.Changes;
 using WmfCi.Core.Feedback;
+using WmfCi.Core.Policies;
 using WmfCi.Core.Runs;
 
 namespace WmfCi.Core.Rules;
@@ -40,17 +41,35 @@ public static class ChangeRules
     private static Decision Absorb(Decision decision, Event.ChangeSeen seen, DecisionContext context)
     {
         var (change, lane) = (seen.Change, decision.Lane);
-        if (change.IsPrivate) return Hide(decision, context);
-        // Two readings may overtake one another; the older one tells nothing new.
-        if (lane.Change is { } known && (change.Updated < known.Updated || change.Current.Number < known.Current.Number)) return decision;
+        if (IsOvertaken(lane, change)) return decision;
+        lane = lane with { ReadUntil = change.Updated, IsHidden = change.IsPrivate };
+        if (change.IsPrivate) return Hide(decision.Now(lane), context);
 
         var fresh = seen.Comments.Where(comment => IsNew(comment, lane, context)).ToList();
         var firstSight = lane.PatchSetSeen == 0;
+        var isMoved = lane.Change is { } known && known.Branch != change.Branch;
         decision = decision.Now(Remember(lane with { Change = change }, fresh));
         if (change.Status != ChangeStatus.Open) return StopAll(decision, change.Status == ChangeStatus.Merged ? "The change was merged." : "The change was abandoned.", context);
-        if (change.Current.Number > lane.PatchSetSeen) decision = OnPatchSet(decision, change, firstSight, context);
+        // What was tested for one branch says nothing about another.
+        if (isMoved) decision = StopAll(decision, $"The change was moved to {change.Branch}.", context);
+        if (isMoved || change.Current.Number > lane.PatchSetSeen) decision = OnPatchSet(decision, change, firstSight, context);
+        decision = Resume(decision, change, context);
         return fresh.Aggregate(decision, (sofar, comment) => OnComment(sofar, comment, context));
     }
+
+    // Two readings may overtake one another; the older one tells nothing new. Where one of the same moment says private, that one counts:
+    // to show a private change is worse than to show a public one late.
+    private static bool IsOvertaken(ChangeLane lane, Change change) =>
+        change.Updated < lane.ReadUntil
+        || (change.Updated == lane.ReadUntil && lane.IsHidden)
+        || (lane.Change is { } known && change.Current.Number < known.Current.Number);
+
+    // The run of an open change's current patch set is stopped only when the change was closed or hidden. It was restored or shown since, and somebody waits for a result.
+    private static Decision Resume(Decision decision, Change change, DecisionContext context) =>
+        decision.Lane.Held != change.Current.Number
+        && decision.Lane.Runs.LastOrDefault(run => run.PatchSet.Number == change.Current.Number) is { Result: RunResult.Stopped } stopped
+            ? Start(decision, change, stopped.Cause, context)
+            : decision;
 
     private static bool IsNew(Comment comment, ChangeLane lane, DecisionContext context) =>
         comment.Written >= (lane.CommentsUntil == default ? context.Policy.AutomaticSince : lane.CommentsUntil - ChangeLane.CommentOverlap)
@@ -91,13 +110,16 @@ public static class ChangeRules
         if (context.Interpret(comment, lane, policy) is { } answer)
         {
             if (answer.Reply is { } reply) decision = decision.And(Post(change, $"reply/{comment.Id}", new ReviewMessage(MessageKind.Reply, reply)));
-            return answer.StartsRun ? Start(decision, change, new RunCause(RunCauseKind.Recheck, comment.Author), context) : decision;
+            if (answer.StartsRun) return Start(decision, change, new RunCause(RunCauseKind.Recheck, comment.Author), context);
         }
-        // A vote is a trusted person's word too, if it was given on the patch set that waits: votes that the code review copied say nothing about new code.
-        var isTrust = lane.Held == change.Current.Number && comment.PatchSet == lane.Held && policy.Trusted.Has(comment.Author)
-            && comment.LabelsChanged.Any(label => label != policy.Label);
-        return isTrust ? Start(decision, change, new RunCause(RunCauseKind.Trust, comment.Author), context) : decision;
+        return IsTrust(comment, change, lane, policy) ? Start(decision, change, new RunCause(RunCauseKind.Trust, comment.Author), context) : decision;
     }
+
+    // A good vote is a trusted person's word too, if it was given on the patch set that waits: votes that the code review copied say nothing about new code,
+    // and a bad vote, or one taken back, is no invitation to run it.
+    private static bool IsTrust(Comment comment, Change change, ChangeLane lane, Policy policy) =>
+        lane.Held == change.Current.Number && comment.PatchSet == lane.Held && policy.Trusted.Has(comment.Author)
+        && change.Votes.Any(vote => vote.By.Id == comment.Author.Id && vote.Value > 0 && vote.Label != policy.Label && comment.LabelsChanged.Contains(vote.Label));
 
     private static Decision Start(Decision decision, Change change, RunCause cause, DecisionContext context)
     {
@@ -116,11 +138,11 @@ public static class ChangeRules
         return decision.Now((decision.Lane with { Held = 0 }).With(run)).And(new Effect.PrepareSource(run.Id, change.Id, change.Branch, change.Current));
     }
 
-    // A change that may not be known: its runs end without a word, and nothing of it is kept here.
+    // A change that may not be known: its runs end without a word, and nothing that it says is kept here.
     private static Decision Hide(Decision decision, DecisionContext context)
     {
         decision = StopAll(decision, "The change is not visible any more.", context);
-        return decision.Now(decision.Lane with { Change = null, Held = 0, PatchSetSeen = 0 });
+        return decision.Now(decision.Lane with { Change = null });
     }
 
     /// <summary>Ends every run that goes on, because nobody needs its result.</summary>

@@ -16,6 +16,8 @@ public static class RunRules
         if (lane.Find(RunOf(happened)) is not { IsActive: true } run) return decision;
         return happened switch
         {
+            // The source is asked for once and may be answered twice, since asking may be repeated; the first answer counts, whatever the branch became since.
+            Event.SourcePrepared or Event.SourceConflicted or Event.SourceRefused or Event.EffectGaveUp { Effect: Effect.PrepareSource } when run.Source is not null => decision,
             Event.SourcePrepared prepared => OnSource(decision, run, prepared, context),
             Event.SourceConflicted conflict => Finish(decision, run with { Note = ReviewTexts.ConflictNote(conflict.Paths, run.Branch) }, RunResult.Conflict, context),
             Event.SourceRefused refused => Finish(decision, run with { Note = refused.Reason }, RunResult.Failure, context),
@@ -43,17 +45,14 @@ public static class RunRules
 
     private static Decision OnSource(Decision decision, Run run, Event.SourcePrepared prepared, DecisionContext context)
     {
-        if (run.Source is not null) return decision;
         run = run with { Source = prepared.Source, Pipeline = prepared.Pipeline, Mistakes = prepared.Mistakes };
         if (!prepared.Mistakes.IsEmpty) return Finish(decision, run, RunResult.ConfigError, context);
         if (prepared.Pipeline is not { } pipeline) return Finish(decision, run, RunResult.NothingToDo, context);
-        if (Inheritable(decision.Lane, run) is { } earlier)
-        {
-            run = run with { CarriedFrom = earlier.Id };
-            return earlier.IsActive ? decision.Now(run) : Inherit(decision, run, earlier, context);
-        }
-        decision = StopOthers(decision, run, context);
-        run = run with { Stages = pipeline.Stages.Select(stage => new StageRun(stage.Id, [], stage.Unavailable)).ToValueArray() };
+        var earlier = Inheritable(decision.Lane, run);
+        decision = StopOlder(decision, run, earlier?.Id, context);
+        if (earlier is { IsActive: true }) return decision.Now(run with { CarriedFrom = earlier.Id });
+        if (earlier is not null) return Inherit(decision, run, earlier, context);
+        run = SkipBlocked(run with { Stages = pipeline.Stages.Select(stage => new StageRun(stage.Id, [], stage.Unavailable)).ToValueArray() });
         if (run.Stages.All(stage => stage.IsOver)) return Finish(decision, run, RunResult.NothingToDo, context);
         if (IsCurrent(decision.Lane, run))
         {
@@ -63,18 +62,23 @@ public static class RunRules
         return Advance(decision, run, context);
     }
 
-    // The same tree, the same pipeline: the result would be the same. Somebody who asks for a recheck wants it tried all the same.
-    private static Run? Inheritable(ChangeLane lane, Run run) => run.Cause.Kind != RunCauseKind.PatchSet ? null
-        : lane.Runs.LastOrDefault(other => other.Id != run.Id && other.CarriedFrom is null && other.Source?.Tree == run.Source?.Tree && other.Pipeline == run.Pipeline
-            && (other.IsActive || other.Result is RunResult.Success or RunResult.Failure) && !other.Stages.IsEmpty);
+    // The same tree, the same pipeline: the result would be the same. Not so where a stage sees the history, and with it the commit message.
+    // Somebody who asks for a recheck wants it tried all the same.
+    private static Run? Inheritable(ChangeLane lane, Run run) => run.Cause.Kind != RunCauseKind.PatchSet || run.Pipeline!.Stages.Any(stage => stage.HasHistory) ? null
+        : lane.Runs.LastOrDefault(other => other.Id.Value < run.Id.Value && other.Source?.Tree == run.Source?.Tree && other.Pipeline == run.Pipeline
+            && (other.IsActive ? other.CarriedFrom is null : other.Result is RunResult.Success or RunResult.Failure) && !other.Stages.IsEmpty);
 
-    private static Decision Inherit(Decision decision, Run run, Run earlier, DecisionContext context) =>
-        earlier.Result is RunResult.Success or RunResult.Failure
-            ? Finish(decision, run with { Stages = earlier.Stages, CarriedFrom = earlier.Id, Note = ReviewTexts.CarriedNote(earlier) }, earlier.Result.Value, context)
-            : Finish(decision, run with { Note = earlier.Note }, RunResult.InfrastructureFailure, context);
+    private static Decision Inherit(Decision decision, Run run, Run earlier, DecisionContext context)
+    {
+        run = run with { CarriedFrom = earlier.CarriedFrom ?? earlier.Id };
+        return earlier.Result is RunResult.Success or RunResult.Failure
+            ? Finish(decision, run with { Stages = earlier.Stages, Note = ReviewTexts.CarriedNote(earlier) }, earlier.Result.Value, context)
+            : Finish(decision, run with { Stages = earlier.Stages, Note = earlier.Note }, RunResult.InfrastructureFailure, context);
+    }
 
-    private static Decision StopOthers(Decision decision, Run run, DecisionContext context) =>
-        decision.Lane.ActiveRuns.Where(other => other.Id != run.Id).ToList()
+    // Only older ones: the answer about an old patch set's source may come when a newer run waits for its own.
+    private static Decision StopOlder(Decision decision, Run run, RunId? except, DecisionContext context) =>
+        decision.Lane.ActiveRuns.Where(other => other.Id.Value < run.Id.Value && other.Id != except).ToList()
             .Aggregate(decision, (sofar, other) => Stop(sofar, other, $"Run {run.Id} took its place.", context));
 
     private static Decision OnStarted(Decision decision, Run run, AttemptId id, DecisionContext context) =>
@@ -85,6 +89,8 @@ public static class RunRules
     private static Decision OnFinished(Decision decision, Run run, AttemptId id, StageOutcome outcome, DecisionContext context)
     {
         if (run.FindStage(id.Stage) is not { Latest: { Outcome: null } latest } stage || latest.Number != id.Number) return decision;
+        // Nobody but us stops an attempt, and we do not answer for runs that we stopped: here the worker was taken away.
+        if (outcome.Kind == OutcomeKind.Stopped) outcome = outcome with { Kind = OutcomeKind.InfrastructureFailed };
         stage = stage.WithLatest(latest with { Started = latest.Started ?? context.Now, Finished = context.Now, Outcome = outcome });
         run = run.With(stage);
         if (outcome.Kind == OutcomeKind.InfrastructureFailed && latest.Number < Attempt.Max) return Begin(decision, run, stage, context);
@@ -102,16 +108,20 @@ public static class RunRules
             run = decision.Lane.Find(run.Id)!;
         }
         if (run.Stages.All(stage => stage.IsOver)) return Finish(decision, run, ResultOf(run), context);
-        if (!run.FailureReported && FailedVoting(run).FirstOrDefault() is { } failed)
-        {
-            run = run with { FailureReported = true };
-            if (IsCurrent(decision.Lane, run) && decision.Lane.Change is { } change)
-            {
-                var message = new ReviewMessage(MessageKind.Progress, ReviewTexts.FirstFailure(run, failed, change, context.Policy.Links)) { CallAttention = [change.Owner.Id] };
-                decision = decision.And(Post(run, "failing", message));
-            }
-        }
-        return decision.Now(run);
+        return ReportFailure(decision.Now(run), run, context);
+    }
+
+    // Our own failures are told at the end only: there is nothing that the author could begin to mend.
+    private static Decision ReportFailure(Decision decision, Run run, DecisionContext context)
+    {
+        if (run.FailureReported || FailedVoting(run).FirstOrDefault(stage => !IsOurs(stage)) is not { } failed) return decision;
+        run = run with { FailureReported = true };
+        decision = decision.Now(run);
+        // A newer patch set of the same tree may wait for this result: then it is that one's news.
+        var told = decision.Lane.ActiveRuns.FirstOrDefault(other => (other.Id == run.Id || other.CarriedFrom == run.Id) && IsCurrent(decision.Lane, other));
+        if (told is null || decision.Lane.Change is not { } change) return decision;
+        var text = ReviewTexts.FirstFailure(run with { PatchSet = told.PatchSet }, failed, change, context.Policy.Links);
+        return decision.And(Post(told, "failing", new ReviewMessage(MessageKind.Progress, text) { CallAttention = [change.Owner.Id] }));
     }
 
     private static Decision Begin(Decision decision, Run run, StageRun stage, DecisionContext context)
@@ -149,19 +159,27 @@ public static class RunRules
     private static IEnumerable<StageRun> FailedVoting(Run run) =>
         run.Stages.Where(stage => stage.Status == StageStatus.Failed && run.Pipeline![stage.Stage].IsVoting);
 
+    private static bool IsOurs(StageRun stage) => stage.Latest?.Outcome?.Kind == OutcomeKind.InfrastructureFailed;
+
+    // A voting stage that could not run because something before it failed is not green, whether or not that something may vote.
     private static RunResult ResultOf(Run run)
     {
-        var failed = FailedVoting(run).ToList();
+        var failed = FailedVoting(run).Concat(run.Stages.Where(stage => run.Pipeline![stage.Stage].IsVoting).SelectMany(stage => Blockers(run, stage))).ToList();
         if (failed.Count == 0) return RunResult.Success;
-        return failed.TrueForAll(stage => stage.Latest!.Outcome!.Kind == OutcomeKind.InfrastructureFailed) ? RunResult.InfrastructureFailure : RunResult.Failure;
+        return failed.TrueForAll(IsOurs) ? RunResult.InfrastructureFailure : RunResult.Failure;
     }
+
+    // The failed stages that a skipped one waited for, directly or not.
+    private static IEnumerable<StageRun> Blockers(Run run, StageRun stage) => stage.Status != StageStatus.Skipped || run.Pipeline![stage.Stage].Unavailable is not null ? []
+        : run.Pipeline!.NeededBy(run.Pipeline[stage.Stage]).Select(needed => run.FindStage(needed.Id)!)
+            .SelectMany(needed => needed.Status == StageStatus.Failed ? [needed] : Blockers(run, needed));
 
     private static Decision Finish(Decision decision, Run run, RunResult result, DecisionContext context)
     {
         run = run with { Result = result, Finished = context.Now };
         decision = decision.Now(run);
         // A patch set that might have inherited an older one's result, and did not come so far.
-        if (result is RunResult.Conflict or RunResult.ConfigError or RunResult.NothingToDo) decision = StopOthers(decision, run, context);
+        if (run.CarriedFrom is null) decision = StopOlder(decision, run, null, context);
         if (result != RunResult.NothingToDo && IsCurrent(decision.Lane, run) && decision.Lane.Change is { } change)
             decision = decision.And(Post(run, "result", Verdict(run, change, context.Policy)));
         return decision.Lane.ActiveRuns.Where(other => other.CarriedFrom == run.Id).ToList()
@@ -170,7 +188,7 @@ public static class RunRules
 
     private static ReviewMessage Verdict(Run run, Change change, Policy policy)
     {
-        var message = new ReviewMessage(MessageKind.Result, ReviewTexts.Finished(run, change, policy.Links)) { Inline = run.Mistakes };
+        var message = new ReviewMessage(MessageKind.Result, ReviewTexts.Finished(run, change, policy.Links)) { Inline = ReviewTexts.Inline(run) };
         var reviewers = change.Reviewers.Select(reviewer => reviewer.Id).ToValueArray();
         return run.Result switch
         {
