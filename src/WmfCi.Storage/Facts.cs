@@ -25,7 +25,7 @@ public sealed class Facts(NpgsqlDataSource source)
     public async Task AdvanceAsync(string name, DateTimeOffset to, CancellationToken cancellationToken)
     {
         await using var command = source.Command(
-            "insert into facts (name, value) values ($1, $2) on conflict (name) do update set value = greatest(facts.value, excluded.value)", Sql.Value(name), Sql.Value(Text(to)));
+            "insert into facts (name, value) values ($1, $2) on conflict (name) do update set value = greatest(facts.value collate \"C\", excluded.value)", Sql.Value(name), Sql.Value(Text(to)));
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -58,17 +58,20 @@ public sealed class Lanes(NpgsqlDataSource source)
     /// <summary>How long a claim holds. Deciding takes microseconds; this is for a process that stops in the middle.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
+    // Waiting lanes are chosen in a step of their own, since a subquery in the condition might be run again for every row. The lane may have been saved between this
+    // statement's view of the tables and its lock: then the view still has events that are handled by now, which is why they are asked once more when they are counted.
     private const string ClaimSql = """
-        with taken as (
-            update lanes set epoch = epoch + 1, claimed_until = now() + $2
-            where key in (select key from lanes where ready_at <= now() and (claimed_until is null or claimed_until < now())
-                          order by ready_at limit $1 for update skip locked)
-            returning key, state, epoch),
+        with waiting as materialized (
+            select key from lanes where ready_at <= now() and (claimed_until is null or claimed_until < now())
+            order by ready_at limit $1 for update skip locked),
+        taken as (
+            update lanes set epoch = epoch + 1, claimed_until = now() + $2 from waiting where lanes.key = waiting.key
+            returning lanes.key, state, epoch),
         chosen as (
             select one.id from taken cross join lateral (
                 select id from events where lane = taken.key and state = 0 and available_at <= now() order by id limit $3) one),
         counted as (
-            update events set attempts = attempts + 1 where id = any(array(select id from chosen))
+            update events set attempts = attempts + 1 where id = any(array(select id from chosen)) and state = 0 and available_at <= now()
             returning id, lane, body, attempts)
         select taken.key, taken.state, taken.epoch, counted.id, counted.body, counted.attempts
         from taken left join counted on counted.lane = taken.key
@@ -99,9 +102,11 @@ public sealed class Lanes(NpgsqlDataSource source)
     /// <returns>False when one of the lanes was claimed by somebody else meanwhile; then nothing was saved.</returns>
     public async Task<bool> SaveAsync(IReadOnlyList<LaneOutcome> outcomes, CancellationToken cancellationToken)
     {
+        if (outcomes.Count == 0) return true;
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection, transaction);
+        batch.BatchCommands.Add(Lock(outcomes));
         foreach (var outcome in outcomes) AddEvents(batch, outcome);
         var fences = outcomes.Select(outcome => Release(outcome)).ToList();
         foreach (var fence in fences) batch.BatchCommands.Add(fence);
@@ -112,6 +117,10 @@ public sealed class Lanes(NpgsqlDataSource source)
         await transaction.CommitAsync(cancellationToken);
         return true;
     }
+
+    // In a statement of its own: one that waits for a lock goes on with the view of the tables that it had before, and would not see the event that was stored meanwhile.
+    private static NpgsqlBatchCommand Lock(IReadOnlyList<LaneOutcome> outcomes) => Sql.Statement(
+        """select 1 from lanes where key = any($1) order by key collate "C" for update""", Sql.Value(outcomes.Select(outcome => outcome.Claim.Key).ToArray()));
 
     private static void AddEvents(NpgsqlBatch batch, LaneOutcome outcome)
     {
@@ -134,10 +143,10 @@ public sealed class Lanes(NpgsqlDataSource source)
         """,
         Sql.Value(outcome.Claim.Key), Sql.Value(outcome.Claim.Epoch), Sql.Json(JsonSerializer.Serialize(outcome.After, CoreJson.Options)));
 
-    /// <summary>When the next lane becomes ready by the clock alone; null when none will.</summary>
+    /// <summary>When the next lane becomes ready by the clock alone: zero when one is ready now; null when none will.</summary>
     public async Task<TimeSpan?> NextReadyAsync(CancellationToken cancellationToken)
     {
-        await using var command = source.Command("select min(greatest(ready_at, claimed_until)) - now() from lanes where ready_at is not null");
+        await using var command = source.Command("select min(greatest(ready_at, claimed_until, now())) - now() from lanes where ready_at is not null");
         return await command.ExecuteScalarAsync(cancellationToken) as TimeSpan?;
     }
 }

@@ -31,10 +31,10 @@ public sealed class Leases(NpgsqlDataSource source)
         return await command.ExecuteScalarAsync(cancellationToken) is true;
     }
 
-    /// <summary>Gives a lease back, so that another takes it at once.</summary>
+    /// <summary>Gives a lease back, so that another takes it at once. Its row stays, so that its epoch only ever grows.</summary>
     public async Task ReleaseAsync(string name, string holder, CancellationToken cancellationToken)
     {
-        await using var command = source.Command("delete from leases where name = $1 and holder = $2", Sql.Value(name), Sql.Value(holder));
+        await using var command = source.Command("update leases set until = '-infinity' where name = $1 and holder = $2", Sql.Value(name), Sql.Value(holder));
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -19,21 +19,25 @@ public sealed record LogChunk(long Start, long FirstLine, byte[] Bytes);
 /// <param name="source">The database.</param>
 public sealed class Logs(NpgsqlDataSource source)
 {
-    /// <summary>Adds a piece at the end. The same piece again is harmless.</summary>
+    /// <summary>Adds a piece at the end. The same piece again is harmless, and so is one that comes after the log was closed.</summary>
     public async Task AppendAsync(AttemptId id, LogChunk chunk, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
         var ended = chunk.FirstLine + chunk.Bytes.AsSpan().Count((byte)'\n');
-        batch.BatchCommands.Add(Sql.Statement(
-            "insert into log_chunks (run, stage, attempt, start, first_line, bytes) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number), Sql.Value(chunk.Start), Sql.Value(chunk.FirstLine), Sql.Value(chunk.Bytes)));
+        // The log's row is locked first, as when it is closed: a piece is either removed with the others or not stored.
         batch.BatchCommands.Add(Sql.Statement(
             """
             insert into logs (run, stage, attempt, size, lines) values ($1, $2, $3, $4, $5)
-            on conflict (run, stage, attempt) do update set size = greatest(logs.size, excluded.size), lines = greatest(logs.lines, excluded.lines)
+            on conflict (run, stage, attempt) do update set size = greatest(logs.size, excluded.size), lines = greatest(logs.lines, excluded.lines) where logs.digest is null
             """,
             Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number), Sql.Value(chunk.Start + chunk.Bytes.Length), Sql.Value(ended)));
+        batch.BatchCommands.Add(Sql.Statement(
+            """
+            insert into log_chunks (run, stage, attempt, start, first_line, bytes)
+            select run, stage, attempt, $4, $5, $6 from logs where run = $1 and stage = $2 and attempt = $3 and digest is null on conflict do nothing
+            """,
+            Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number), Sql.Value(chunk.Start), Sql.Value(chunk.FirstLine), Sql.Value(chunk.Bytes)));
         batch.BatchCommands.Add(Sql.Statement("select pg_notify($1, $2)", Sql.Value(Wakeups.Logs), Sql.Value(id.ToString())));
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
@@ -59,11 +63,16 @@ public sealed class Logs(NpgsqlDataSource source)
         return await reader.ReadAsync(cancellationToken) ? new LogState(reader.GetInt64(0), reader.GetInt64(1), reader.GetValue(2) as string) : null;
     }
 
-    /// <summary>The pieces of a growing log from a place on, at most <paramref name="max"/> of them.</summary>
+    /// <summary>The pieces of a growing log from a place on, at most <paramref name="max"/> of them. The first is the one that has the place in it, and may begin before it.</summary>
     public async Task<IReadOnlyList<LogChunk>> ReadAsync(AttemptId id, long from, int max, CancellationToken cancellationToken)
     {
         await using var command = source.Command(
-            "select start, first_line, bytes from log_chunks where run = $1 and stage = $2 and attempt = $3 and start >= $4 order by start limit $5",
+            """
+            select start, first_line, bytes from log_chunks
+            where run = $1 and stage = $2 and attempt = $3 and start + length(bytes) > $4
+              and start >= coalesce((select max(start) from log_chunks where run = $1 and stage = $2 and attempt = $3 and start <= $4), 0)
+            order by start limit $5
+            """,
             Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number), Sql.Value(from), Sql.Value(max));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var chunks = new List<LogChunk>();
@@ -74,7 +83,13 @@ public sealed class Logs(NpgsqlDataSource source)
     /// <summary>Forgets what an earlier holder of the attempt wrote, before it is begun anew.</summary>
     public async Task RestartAsync(AttemptId id, CancellationToken cancellationToken)
     {
-        await using var command = source.Command("delete from log_chunks where run = $1 and stage = $2 and attempt = $3", Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number));
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        foreach (var table in (string[])["logs", "log_chunks"])
+        {
+            batch.BatchCommands.Add(Sql.Statement(
+                $"delete from {table} where run = $1 and stage = $2 and attempt = $3", Sql.Value(id.Run.Value), Sql.Value(id.Stage), Sql.Value(id.Number)));
+        }
+        await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Globalization;
 using System.Reflection;
 using System.Security.Cryptography;
@@ -36,9 +37,9 @@ public static class Migrator
     public static async Task ApplyAsync(NpgsqlDataSource source, int upTo, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"select pg_advisory_lock({LockKey})"), cancellationToken);
         try
         {
+            await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"select pg_advisory_lock({LockKey})"), cancellationToken);
             await ExecuteAsync(connection, "create table if not exists migrations (number int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())", cancellationToken);
             var applied = await AppliedAsync(connection, cancellationToken);
             Check(applied);
@@ -47,7 +48,8 @@ public static class Migrator
         }
         finally
         {
-            await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"select pg_advisory_unlock({LockKey})"), CancellationToken.None);
+            // A broken connection has lost the lock already; what broke it is what must be reported.
+            if (connection.State == ConnectionState.Open) await ExecuteAsync(connection, "select pg_advisory_unlock_all()", CancellationToken.None);
         }
     }
 
@@ -76,7 +78,7 @@ public static class Migrator
     private static async Task ApplyOneAsync(NpgsqlConnection connection, Migration migration, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using (var script = new NpgsqlCommand(migration.Sql, connection, transaction)) await script.ExecuteNonQueryAsync(cancellationToken);
+        await using (var script = new NpgsqlCommand(migration.Sql, connection, transaction) { CommandTimeout = 0 }) await script.ExecuteNonQueryAsync(cancellationToken);
         await using (var record = new NpgsqlCommand("insert into migrations (number, name, checksum) values ($1, $2, $3)", connection, transaction)
         {
             Parameters = { new() { Value = migration.Number }, new() { Value = migration.Name }, new() { Value = migration.Checksum } },
@@ -86,7 +88,8 @@ public static class Migrator
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
+        // However long it takes: a migration of a large table, or of another replica, is waited for.
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 

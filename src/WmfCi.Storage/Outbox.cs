@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Npgsql;
 using WmfCi.Core;
@@ -49,17 +50,29 @@ public sealed class Outbox(NpgsqlDataSource source)
     /// <summary>How often a claim is renewed: several renewals may fail before it is lost.</summary>
     public static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
 
+    /// <summary>How often an effect that this program cannot read is left to others, before it is set aside.</summary>
+    public const int MaxUnreadable = 10;
+
+    /// <summary>How long it is left to others each time.</summary>
+    public static readonly TimeSpan UnreadableDelay = TimeSpan.FromMinutes(1);
+
+    // Of a sequence only the first may go; what has its turn is the same for those who take effects and for those who ask when there will be some.
+    private const string HasItsTurn =
+        "(one.sequence is null or not exists (select from effects before where before.sequence = one.sequence and before.id < one.id and before.state = 0))";
+
+    // Reviews of one change go out in the order in which they were decided.
+    private static bool IsSequential(Effect effect) => effect is Effect.PostReview;
+
     internal static void Add(NpgsqlBatch batch, IReadOnlyList<LaneOutcome> outcomes)
     {
         var wanted = outcomes.SelectMany(outcome => outcome.Effects.Where(effect => effect is not Effect.StopStage).Select(effect => (outcome.Claim.Key, Effect: effect))).ToList();
         if (wanted.Count > 0)
         {
-            // Reviews of one change go out in the order in which they were decided.
             batch.BatchCommands.Add(Sql.Statement(
                 "insert into effects (key, lane, pool, sequence, body) select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[]) on conflict (key) do nothing",
                 Sql.Value(wanted.Select(one => one.Effect.Key).ToArray()), Sql.Value(wanted.Select(one => one.Key).ToArray()),
                 Sql.Value(wanted.Select(one => Pools.Of(one.Effect)).ToArray()),
-                Sql.Value(wanted.Select(one => one.Effect is Effect.PostReview ? one.Key : null).ToArray()),
+                Sql.Value(wanted.Select(one => IsSequential(one.Effect) ? one.Key : null).ToArray()),
                 Sql.JsonArray([.. wanted.Select(one => JsonSerializer.Serialize(one.Effect, CoreJson.Options))])));
             foreach (var pool in wanted.Select(one => Pools.Of(one.Effect)).Distinct(StringComparer.Ordinal))
                 batch.BatchCommands.Add(Sql.Statement("select pg_notify($1, $2)", Sql.Value(Wakeups.Effects), Sql.Value(pool)));
@@ -71,7 +84,10 @@ public sealed class Outbox(NpgsqlDataSource source)
         }
     }
 
-    /// <summary>Takes effects of a pool, oldest first; of a sequence only its first.</summary>
+    /// <summary>
+    /// Takes effects of a pool, oldest first; of a sequence only its first. What this program cannot read (a newer replica may have wished it) is put off and left to
+    /// others, and in the end set aside; it holds up nothing else.
+    /// </summary>
     /// <param name="pool">Which workers ask.</param>
     /// <param name="max">How many at most.</param>
     /// <param name="holder">Who asks, for people.</param>
@@ -79,25 +95,57 @@ public sealed class Outbox(NpgsqlDataSource source)
     public async Task<IReadOnlyList<EffectClaim>> ClaimAsync(string pool, int max, string holder, CancellationToken cancellationToken)
     {
         await using var command = source.Command(
-            """
-            update effects set attempts = attempts + 1, epoch = epoch + 1, claimed_until = now() + $3, claimed_by = $4
-            where id in (
+            $"""
+            with waiting as materialized (
                 select id from effects one
-                where pool = $1 and state = 0 and available_at <= now() and (claimed_until is null or claimed_until < now())
-                  and (sequence is null or not exists (select from effects before where before.sequence = one.sequence and before.id < one.id and before.state = 0))
+                where pool = $1 and state = 0 and available_at <= now() and (claimed_until is null or claimed_until < now()) and {HasItsTurn}
                 order by id limit $2 for update skip locked)
-            returning id, lane, body, attempts, epoch, stop_requested, created_at
+            update effects set attempts = attempts + 1, epoch = epoch + 1, claimed_until = now() + $3, claimed_by = $4
+            from waiting where effects.id = waiting.id
+            returning effects.id, lane, body, attempts, epoch, stop_requested, created_at
             """,
             Sql.Value(pool), Sql.Value(max), Sql.Value(Lease), Sql.Value(holder));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var claims = new List<EffectClaim>();
-        while (await reader.ReadAsync(cancellationToken))
+        var unreadable = new List<(long Id, long Epoch, string Reason)>();
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
         {
-            var effect = JsonSerializer.Deserialize<Effect>(reader.GetString(2), CoreJson.Options)!;
-            claims.Add(new EffectClaim(reader.GetInt64(0), reader.GetString(1), effect, reader.GetInt32(3), reader.GetInt64(4), reader.GetBoolean(5), reader.GetTime(6)));
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                if (TryRead(reader.GetString(2), out var effect, out var reason))
+                    claims.Add(new EffectClaim(reader.GetInt64(0), reader.GetString(1), effect, reader.GetInt32(3), reader.GetInt64(4), reader.GetBoolean(5), reader.GetTime(6)));
+                else
+                    unreadable.Add((reader.GetInt64(0), reader.GetInt64(4), reason));
+            }
         }
+        foreach (var (id, epoch, reason) in unreadable) await PutOffAsync(id, epoch, reason, cancellationToken);
         claims.Sort((left, right) => left.Id.CompareTo(right.Id));
         return claims;
+    }
+
+    private static bool TryRead(string body, [NotNullWhen(true)] out Effect? effect, out string reason)
+    {
+        (effect, reason) = (null, "It says nothing.");
+        try
+        {
+            effect = JsonSerializer.Deserialize<Effect>(body, CoreJson.Options);
+        }
+        catch (Exception failure) when (failure is JsonException or NotSupportedException)
+        {
+            reason = $"It cannot be read; a newer version may have written it: {failure.Message}";
+        }
+        return effect is not null;
+    }
+
+    private async Task PutOffAsync(long id, long epoch, string reason, CancellationToken cancellationToken)
+    {
+        await using var command = source.Command(
+            """
+            update effects set state = case when attempts < $3 then 0 else 2 end, finished_at = case when attempts < $3 then null else now() end,
+                available_at = now() + $4, claimed_until = null, reason = $5
+            where id = $1 and epoch = $2 and state = 0
+            """,
+            Sql.Value(id), Sql.Value(epoch), Sql.Value(MaxUnreadable), Sql.Value(UnreadableDelay), Sql.Value(reason));
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>Holds a claim for another while.</summary>
@@ -136,11 +184,11 @@ public sealed class Outbox(NpgsqlDataSource source)
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>When the next effect of a pool becomes available by the clock alone (a retry, a claim that runs out); null when none will.</summary>
+    /// <summary>When the next effect of a pool becomes available by the clock alone (a retry, a claim that runs out): zero when one is available now; null when none will.</summary>
     public async Task<TimeSpan?> NextAvailableAsync(string pool, CancellationToken cancellationToken)
     {
         await using var command = source.Command(
-            "select min(greatest(available_at, claimed_until)) - now() from effects where pool = $1 and state = 0", Sql.Value(pool));
+            $"select min(greatest(available_at, claimed_until, now())) - now() from effects one where pool = $1 and state = 0 and {HasItsTurn}", Sql.Value(pool));
         return await command.ExecuteScalarAsync(cancellationToken) as TimeSpan?;
     }
 
@@ -148,17 +196,16 @@ public sealed class Outbox(NpgsqlDataSource source)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { fence } };
-        foreach (var statement in more) batch.BatchCommands.Add(statement);
+        await using var batch = new NpgsqlBatch(connection, transaction);
+        // The lane first, then the effect: in the order in which a decision that stops the effect locks them.
         if (came.Count > 0)
         {
             foreach (var statement in Inbox.Add([.. came.Select(one => new LaneEvent(claim.Lane, one))])) batch.BatchCommands.Add(statement);
         }
-        else
-        {
-            // The next of its sequence may go now.
-            batch.BatchCommands.Add(Sql.Statement("select pg_notify($1, $2)", Sql.Value(Wakeups.Effects), Sql.Value(Pools.Of(claim.Effect))));
-        }
+        batch.BatchCommands.Add(fence);
+        foreach (var statement in more) batch.BatchCommands.Add(statement);
+        // The next of its sequence may go now.
+        if (IsSequential(claim.Effect)) batch.BatchCommands.Add(Sql.Statement("select pg_notify($1, $2)", Sql.Value(Wakeups.Effects), Sql.Value(Pools.Of(claim.Effect))));
         await batch.ExecuteNonQueryAsync(cancellationToken);
         if (fence.RecordsAffected != 1) return false;
         await transaction.CommitAsync(cancellationToken);

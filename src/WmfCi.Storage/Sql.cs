@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Text;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -23,6 +23,10 @@ internal static class Sql
 
     public static NpgsqlParameter Value<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
 
+    public static NpgsqlParameter Value(string value) => Value<string>(Storable(value));
+
+    public static NpgsqlParameter Value(string?[] values) => Value<string?[]>(Array.ConvertAll(values, value => value is null ? null : Storable(value)));
+
     public static NpgsqlParameter Json(string json) => new NpgsqlParameter<string> { TypedValue = json, NpgsqlDbType = NpgsqlDbType.Json };
 
     public static NpgsqlParameter JsonArray(string[] json) => new NpgsqlParameter<string[]> { TypedValue = json, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Json };
@@ -31,5 +35,12 @@ internal static class Sql
 
     public static DateTimeOffset GetTime(this NpgsqlDataReader reader, int column) => reader.GetFieldValue<DateTimeOffset>(column);
 
-    public static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+    // PostgreSQL's texts have neither NUL nor halves of surrogate pairs; texts from outside may.
+    private static string Storable(string text)
+    {
+        if (!text.Contains('\0') && !text.AsSpan().ContainsAnyInRange('\ud800', '\udfff')) return text;
+        var storable = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes()) storable.Append(rune.Value == 0 ? Rune.ReplacementChar : rune);
+        return storable.ToString();
+    }
 }

@@ -1,4 +1,5 @@
 using Npgsql;
+using WmfCi.Core.Rules;
 using WmfCi.Fakes;
 
 namespace WmfCi.Storage.Tests;
@@ -13,6 +14,12 @@ public abstract class DatabaseTest : IAsyncLifetime
     protected string ConnectionString => database!.ConnectionString;
 
     protected static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    protected Inbox Inbox => new(Source);
+
+    protected Lanes Lanes => new(Source);
+
+    protected Outbox Outbox => new(Source);
 
     public virtual async ValueTask InitializeAsync()
     {
@@ -38,6 +45,24 @@ public abstract class DatabaseTest : IAsyncLifetime
     {
         await using var command = Source.CreateCommand(sql);
         return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
+    }
+
+    /// <summary>Takes the only lane that is ready.</summary>
+    protected async Task<LaneClaim> ClaimOneAsync() => (await Lanes.ClaimAsync(10, Cancel)).ShouldHaveSingleItem();
+
+    /// <summary>Wishes effects, as a decision in a lane would.</summary>
+    protected async Task WishAsync(string lane, params Effect[] effects)
+    {
+        await Inbox.AddAsync([Samples.Poke(lane)], Cancel);
+        (await Lanes.SaveAsync([Samples.Handled(await ClaimOneAsync(), effects)], Cancel)).ShouldBeTrue();
+    }
+
+    /// <summary>Waits until a session of this database waits for a lock; the server tells nobody.</summary>
+    protected async Task UntilSomebodyWaitsAsync(int sessions = 1)
+    {
+        var limit = TimeProvider.System.GetTimestamp();
+        while (await ReadAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") < sessions)
+            TimeProvider.System.GetElapsedTime(limit).ShouldBeLessThan(TimeSpan.FromSeconds(20), "nobody waits");
     }
 
     public static async Task MigrateAsync(string connectionString, CancellationToken cancellationToken)
