@@ -86,7 +86,7 @@ internal static class History
         return order;
     }
 
-    // JGit's queue: newest first; of the same second, a new one goes before those that wait, but never before the head.
+    // JGit's queue: newest first; of the same second, in the order in which they came.
     private sealed class NewestFirst
     {
         private readonly LinkedList<CommitData> waiting = new();
@@ -102,15 +102,10 @@ internal static class History
         public void Add(CommitData commit)
         {
             names.Add(commit.Id);
-            var after = waiting.First;
-            if (after is null || commit.CommitTime > after.Value.CommitTime)
-            {
-                waiting.AddFirst(commit);
-                return;
-            }
-
-            while (after.Next is { } next && next.Value.CommitTime > commit.CommitTime) after = next;
-            waiting.AddAfter(after, commit);
+            var newer = waiting.Last;
+            while (newer is not null && newer.Value.CommitTime < commit.CommitTime) newer = newer.Previous;
+            if (newer is null) waiting.AddFirst(commit);
+            else waiting.AddAfter(newer, commit);
         }
 
         public CommitData? Next()
