@@ -68,6 +68,13 @@ public sealed class GerritCodeReview : ICodeReview, IDisposable
     }
 
     /// <inheritdoc/>
+    public async Task<ValueArray<string>> ReadGroupMembersAsync(string group, CancellationToken cancellationToken)
+    {
+        var members = await _rest.CallAsync($"Reading the members of the group {group}", (api, token) => api.ReadGroupMembersAsync(Uri.EscapeDataString(group), token), cancellationToken);
+        return members.Select(member => ChangeMapping.Account(member).Id).Where(id => id.Length > 0).ToValueArray();
+    }
+
+    /// <inheritdoc/>
     public async Task<MergeSettings> ReadMergeSettingsAsync(string project, CancellationToken cancellationToken)
     {
         var now = _time.GetUtcNow();

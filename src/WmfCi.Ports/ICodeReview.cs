@@ -18,6 +18,10 @@ public interface ICodeReview
     /// <exception cref="CodeReviewException">It could not be read.</exception>
     Task<ChangeReading?> ReadAsync(ChangeId id, DateTimeOffset commentsSince, CancellationToken cancellationToken);
 
+    /// <summary>The ids of the accounts in a group, those of groups within it included.</summary>
+    /// <exception cref="CodeReviewException">There is no such group for us, or it could not be read.</exception>
+    Task<ValueArray<string>> ReadGroupMembersAsync(string group, CancellationToken cancellationToken);
+
     /// <summary>How a project wants changes merged.</summary>
     /// <exception cref="CodeReviewException">It could not be read.</exception>
     Task<MergeSettings> ReadMergeSettingsAsync(string project, CancellationToken cancellationToken);

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Npgsql;
+using WmfCi.Core;
 using WmfCi.Core.Runs;
 
 namespace WmfCi.Storage;
@@ -13,7 +15,8 @@ public sealed record StoredArtifact(string Path, string Digest, long Size, bool 
 /// <summary>A published source.</summary>
 /// <param name="Digest">What names it in the store.</param>
 /// <param name="Size">In bytes, compressed.</param>
-public sealed record StoredSnapshot(string Digest, long Size);
+/// <param name="Submodules">The repositories within it, which are recorded and not fetched.</param>
+public sealed record StoredSnapshot(string Digest, long Size, ValueArray<Submodule> Submodules);
 
 /// <summary>Which bytes of the store belong to what.</summary>
 /// <param name="source">The database.</param>
@@ -43,17 +46,20 @@ public sealed class Artifacts(NpgsqlDataSource source)
     /// <summary>The published source of a tree, if there is one.</summary>
     public async Task<StoredSnapshot?> FindSnapshotAsync(string project, string tree, bool history, CancellationToken cancellationToken)
     {
-        await using var command = source.Command("select digest, size from snapshots where project = $1 and tree = $2 and history = $3", Sql.Value(project), Sql.Value(tree), Sql.Value(history));
+        await using var command = source.Command("select digest, size, submodules from snapshots where project = $1 and tree = $2 and history = $3", Sql.Value(project), Sql.Value(tree), Sql.Value(history));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        return await reader.ReadAsync(cancellationToken) ? new StoredSnapshot(reader.GetString(0), reader.GetInt64(1)) : null;
+        return await reader.ReadAsync(cancellationToken)
+            ? new StoredSnapshot(reader.GetString(0), reader.GetInt64(1), JsonSerializer.Deserialize<ValueArray<Submodule>>(reader.GetString(2), CoreJson.Options))
+            : null;
     }
 
     /// <summary>Records a published source; the first to publish a tree names it.</summary>
     public async Task AddSnapshotAsync(string project, string tree, bool history, StoredSnapshot snapshot, CancellationToken cancellationToken)
     {
         await using var command = source.Command(
-            "insert into snapshots (project, tree, history, digest, size) values ($1, $2, $3, $4, $5) on conflict do nothing",
-            Sql.Value(project), Sql.Value(tree), Sql.Value(history), Sql.Value(snapshot.Digest), Sql.Value(snapshot.Size));
+            "insert into snapshots (project, tree, history, digest, size, submodules) values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            Sql.Value(project), Sql.Value(tree), Sql.Value(history), Sql.Value(snapshot.Digest), Sql.Value(snapshot.Size),
+            Sql.Json(JsonSerializer.Serialize(snapshot.Submodules, CoreJson.Options)));
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -9,6 +9,12 @@ internal interface IGerritApi
     [Get("/a/accounts/self")]
     Task<AccountInfo> ReadSelfAsync(CancellationToken cancellationToken);
 
+    /// <summary><c>rest-api-groups.html#group-members</c>, those of included groups too.</summary>
+    /// <param name="group">The group's name, escaped.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    [Get("/a/groups/{group}/members/?recursive")]
+    Task<AccountInfo[]> ReadGroupMembersAsync([Encoded] string group, CancellationToken cancellationToken);
+
     /// <summary><c>rest-api-changes.html#get-change-detail</c>: labels with all votes, reviewers, messages and whole accounts; the current revision, without the costly line counts.</summary>
     /// <param name="change"><see cref="GerritPath.Of(Core.Changes.ChangeId)"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -118,6 +118,7 @@ create table snapshots (
     history    boolean not null,
     digest     text not null,
     size       bigint not null,
+    submodules json not null default '[]',
     created_at timestamptz not null default now(),
     primary key (project, tree, history)
 );
