@@ -57,7 +57,7 @@ public sealed class StagePages(RunTable runs, Artifacts artifacts, IArtifactStor
         if (await FindAsync(at, leaving.Token) is not { } id) return PageGuard.NotFound();
         // A browser that comes back says where it was; the first time the page says it.
         var place = http.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } last ? last : http.Request.Query["from"].ToString();
-        LogPlace.TryParse(place, out var from);
+        if (!LogPlace.TryParse(place, out var from)) from = default;
         if (follow.Followers.Join(id.ToString()) is not { } follower) return PageGuard.Busy();
         http.Response.RegisterForDispose(follower);
         http.Response.Headers["X-Accel-Buffering"] = "no";

@@ -141,7 +141,7 @@ public static class Words
     };
 
     /// <summary>The first digits of a commit or a digest.</summary>
-    public static string Short(string id) => id.Length <= 12 ? id : id[..12];
+    public static string Beginning(string id) => id.Length <= 12 ? id : id[..12];
 
     /// <summary>A text cut to a bound.</summary>
     public static string Cut(string text, int max) => text.Length <= max ? text : string.Concat(text.AsSpan(0, char.IsHighSurrogate(text[max - 1]) ? max - 1 : max), "…");

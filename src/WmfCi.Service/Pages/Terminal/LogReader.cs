@@ -95,8 +95,11 @@ public sealed class LogReader(Logs logs, IArtifactStore store)
             foreach (var piece in pieces)
             {
                 next = piece.Start + 1;
-                if (collector is null && !TryBegin(piece, wanted, out var begin)) continue;
-                else if (collector is null) collector = new Collector(begin, link);
+                if (collector is null)
+                {
+                    if (!TryBegin(piece, wanted, out var begin)) continue;
+                    collector = new Collector(begin, link);
+                }
                 if (!collector.Add(piece)) return collector.Finish(state, ended: false);
             }
             if (pieces.Count == 0 && collector is null && next > 0 && fromLine is null)

@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace WmfCi.Service.Pages.Terminal;
@@ -8,6 +10,7 @@ namespace WmfCi.Service.Pages.Terminal;
 /// <param name="Line">How many lines are before it.</param>
 /// <param name="Anchor">Where the stored piece begins that has the place in it or ends there.</param>
 /// <param name="Style">The style in force.</param>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct LogPlace(long Byte, long Line, long Anchor, TextStyle Style)
 {
     /// <inheritdoc/>
@@ -37,6 +40,8 @@ public sealed class LogRenderer(LogPlace start, string linkPrefix = "")
 {
     private const int MaxSequence = 64;
     private const int DecodedAtOnce = 1024;
+
+    private static readonly SearchValues<char> s_styleSequence = SearchValues.Create("0123456789;:");
 
     private readonly TerminalLine _line = new();
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
@@ -251,7 +256,7 @@ public sealed class LogRenderer(LogPlace start, string linkPrefix = "")
     private void Execute(char final)
     {
         var parameters = _sequence.ToString();
-        if (final == 'm' && !parameters.AsSpan().ContainsAnyExcept("0123456789;:")) _style = _style.Apply(parameters);
+        if (final == 'm' && !parameters.AsSpan().ContainsAnyExcept(s_styleSequence)) _style = _style.Apply(parameters);
         if (final != 'K') return;
         if (parameters is "" or "0") _line.EraseRight();
         else if (parameters == "1") _line.EraseLeft();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Unicode;
@@ -18,6 +19,7 @@ public sealed class TerminalLine
     private int _column;
     private long _dropped;
 
+    [StructLayout(LayoutKind.Auto)]
     private readonly record struct Cell(Rune Rune, TextStyle Style);
 
     /// <summary>Whether nothing stands in it.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace WmfCi.Service.Pages.Terminal;
@@ -36,6 +37,7 @@ public enum TextMarks
 /// <param name="Foreground">0 for the default, else a colour of the palette of 256, plus 1.</param>
 /// <param name="Background">The same for what is behind it.</param>
 /// <param name="Marks">Everything else.</param>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct TextStyle(int Foreground, int Background, TextMarks Marks)
 {
     /// <summary>How many numbers one sequence may have; further ones are passed over.</summary>
