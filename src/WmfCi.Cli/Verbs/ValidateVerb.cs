@@ -26,7 +26,7 @@ internal static class ValidateVerb
     public static Command MakeSchema()
     {
         var command = new Command("schema", "Print the JSON schema of .pipeline/config.yaml, for editors.");
-        command.SetAction(_ => Console.WriteLine(PipelineSchema.ToJson()));
+        command.SetAction(_ => Console.WriteLine(PipelineSchema.Json));
         return command;
     }
 

@@ -120,7 +120,7 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
         catch (Exception error)
         {
             await pipe.Writer.CompleteAsync(error);
-            await storing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)storing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
         var blob = await storing;
