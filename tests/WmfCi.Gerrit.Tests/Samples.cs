@@ -18,6 +18,13 @@ internal static class Samples
         return recorded.RootElement.GetProperty("response").GetProperty("body").GetString()!;
     }
 
+    /// <summary>The change of a recorded list of one, as it comes alone.</summary>
+    public static string Change(string name)
+    {
+        using var list = JsonDocument.Parse(Body(name).AsMemory(4));
+        return ")]}'\n" + list.RootElement[0].GetRawText();
+    }
+
     /// <summary>Its status.</summary>
     public static int Status(string name)
     {
