@@ -32,6 +32,7 @@ public abstract record Effect
     public sealed record ReadChange(ChangeId Change, long Request, DateTimeOffset CommentsSince) : Effect
     {
         /// <inheritdoc/>
+        [JsonIgnore]
         public override string Key => $"read/{Change}/{Request}";
     }
 
@@ -43,6 +44,7 @@ public abstract record Effect
     public sealed record PrepareSource(RunId Run, ChangeId Change, string Branch, PatchSet PatchSet) : Effect
     {
         /// <inheritdoc/>
+        [JsonIgnore]
         public override string Key => $"source/{Run}";
     }
 
@@ -55,6 +57,7 @@ public abstract record Effect
     public sealed record RunStage(AttemptId Attempt, Stage Stage, Source Source, ValueArray<AttemptId> Inputs, RunFacts About) : Effect
     {
         /// <inheritdoc/>
+        [JsonIgnore]
         public override string Key => $"stage/{Attempt}";
     }
 
@@ -63,6 +66,7 @@ public abstract record Effect
     public sealed record StopStage(AttemptId Attempt) : Effect
     {
         /// <inheritdoc/>
+        [JsonIgnore]
         public override string Key => $"stop/{Attempt}";
 
         /// <summary>The key of the effect that it stops.</summary>
@@ -79,6 +83,7 @@ public abstract record Effect
     public sealed record PostReview(ChangeId Change, string Revision, int PatchSet, string Name, ReviewMessage Message) : Effect
     {
         /// <inheritdoc/>
+        [JsonIgnore]
         public override string Key => $"review/{Change}/{Name}";
     }
 }
