@@ -126,6 +126,13 @@ public sealed class PipelineMistakeTests
     public void An_image_that_could_be_an_option_or_a_command_is_refused(string image) =>
         Expect.Mistake($"image: {image}\ncommit: make", (1, 8), "`image` cannot be", "docker.io/library/");
 
+    [Theory]
+    [InlineData("a{b}")]
+    [InlineData("a:${")]
+    [InlineData("a:$x")]
+    [InlineData("a:}")]
+    public void An_image_with_a_stray_brace_or_dollar_is_refused(string image) => Expect.Mistakes($"commit: {{image: '{image}', steps: make}}").ShouldHaveSingleItem();
+
     [Fact]
     public void A_matrix_in_the_image_of_the_file_is_refused() => Expect.Mistake("image: 'a:${php}'\ncommit: make", (1, 8), "cannot use a matrix", "in the stage");
 

@@ -56,10 +56,10 @@ public sealed class PropertyTests
             PipelineReading.Valid valid => Sound(valid.Pipeline),
             _ => throw new InvalidOperationException(),
         };
-        mistakes.ShouldAllBe(mistake => mistake.Line >= 1 && mistake.Line <= lines && mistake.Column >= 1 && mistake.Column <= bytes.Length + 1);
-        mistakes.ShouldAllBe(mistake => mistake.Problem.EndsWith('.') && mistake.Advice.Length > 0 && !mistake.ToString().Contains('\n'));
+        mistakes.All(mistake => mistake.Line >= 1 && mistake.Line <= lines && mistake.Column >= 1 && mistake.Column <= bytes.Length + 1).ShouldBeTrue();
+        mistakes.All(mistake => mistake.Problem.EndsWith('.') && mistake.Advice.Length > 0 && !mistake.ToString().Contains('\n')).ShouldBeTrue();
         var report = ValidationReport.OfPipeline("f", bytes);
-        report.Lines.ShouldAllBe(line => !line.Any(char.IsControl));
+        report.Lines.All(line => !line.Any(char.IsControl)).ShouldBeTrue();
         report.IsValid.ShouldBe(mistakes.Count == 0);
     });
 
@@ -67,7 +67,7 @@ public sealed class PropertyTests
     public Property Any_bytes_as_a_site_are_answered_within_bounds() => Prop.ForAll(AnyBytes.ToArbitrary(), bytes =>
     {
         if (SiteFile.Read("/etc/f", bytes) is SiteReading.Invalid invalid) Some(invalid.Mistakes);
-        ValidationReport.OfSite("/etc/f", bytes).Lines.ShouldAllBe(line => !line.Any(char.IsControl));
+        ValidationReport.OfSite("/etc/f", bytes).Lines.All(line => !line.Any(char.IsControl)).ShouldBeTrue();
     });
 
     [Property(MaxTest = 300)]
@@ -132,7 +132,7 @@ public sealed class PropertyTests
     private static ValueArray<ConfigMistake> Some(ValueArray<ConfigMistake> mistakes)
     {
         mistakes.Count.ShouldBeInRange(1, YamlLimits.Mistakes);
-        mistakes.Zip(mistakes.Skip(1)).ShouldAllBe(pair => pair.First.Line <= pair.Second.Line);
+        mistakes.Zip(mistakes.Skip(1)).All(pair => pair.First.Line <= pair.Second.Line).ShouldBeTrue();
         return mistakes;
     }
 
@@ -143,7 +143,7 @@ public sealed class PropertyTests
         var names = pipeline.Stages.Select(stage => stage.Name).Distinct().ToList();
         foreach (var stage in pipeline.Stages)
         {
-            stage.Needs.ShouldAllBe(need => names.Contains(need) && names.IndexOf(need) < names.IndexOf(stage.Name));
+            stage.Needs.All(need => names.Contains(need) && names.IndexOf(need) < names.IndexOf(stage.Name)).ShouldBeTrue();
             stage.Image.ShouldNotBeEmpty();
             stage.Steps.ShouldNotBeEmpty();
             stage.Steps.Select(step => step.Name).ShouldBeUnique();

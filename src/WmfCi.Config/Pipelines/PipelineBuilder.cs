@@ -164,7 +164,13 @@ internal sealed class PipelineBuilder
         var filled = MatrixCells.Fill(image.Value, cell, out var unknown);
         if (unknown.Count == 0)
         {
-            if (filled.Length <= PipelineLimits.ImageLength && PipelineRules.Image(filled) is null) return filled;
+            if (filled.Length <= PipelineLimits.ImageLength && PipelineRules.FilledImage(filled) is null) return filled;
+            if (written.Matrix.Count == 0)
+            {
+                _mistakes.Add(image.At, $"The image cannot be called {Wording.Quote(filled)}.", "Remove the braces.");
+                return filled;
+            }
+
             _mistakes.Add(image.At, $"With {Wording.Quote(MatrixCells.Name(cell))} the image would be called {Wording.Quote(filled)}, which no image can be.", "Use values of letters, digits, dots and dashes in it.");
             return filled;
         }

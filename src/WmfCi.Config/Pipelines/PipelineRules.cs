@@ -53,6 +53,9 @@ internal static partial class PipelineRules
         ? null
         : new($"cannot be {Wording.Quote(image)}", "Write the name of a container image such as `docker.io/library/python:3.13`, or `host` for the worker's own programs.");
 
+    /// <summary>An image after the values of the matrix were put into it.</summary>
+    public static Fault? FilledImage(string image) => image.AsSpan().ContainsAny('$', '{', '}') ? new("has braces left in it") : Image(image);
+
     public static Fault? ImageOfAll(string image) => image.Contains('$', StringComparison.Ordinal)
         ? new("of the whole file cannot use a matrix", "Write this image in the stage that has the matrix.")
         : Image(image);

@@ -5,14 +5,14 @@ namespace WmfCi.Config.Shapes;
 /// <summary>Keys as the documentation lists them, in Markdown.</summary>
 internal static class KeyTables
 {
-    /// <summary>A section for each key: its type, what it is for, and an example.</summary>
-    public static string Keys(KeyedShape shape, string prefix = "")
+    /// <summary>A row for each key: its type, what it is for, and an example.</summary>
+    public static string Keys(KeyedShape shape)
     {
         var text = new StringBuilder("| key | type | what it is for | example |\n| --- | --- | --- | --- |\n");
         foreach (var key in shape.Keys)
         {
             var example = string.Join("<br>", key.Example.Split('\n').Select(Code));
-            text.Append("| `").Append(prefix).Append(key.Name).Append("` | ").Append(Cell(key.Type)).Append(" | ")
+            text.Append("| `").Append(key.Name).Append("` | ").Append(Cell(key.Type)).Append(" | ")
                 .Append(key.IsRequired ? "**Required.** " : "").Append(Cell(key.Meaning)).Append(" | ").Append(example).Append(" |\n");
         }
 
