@@ -76,6 +76,7 @@ public sealed class DocumentationTests
         var schema = JsonNode.Parse(PipelineSchema.Json)!.AsObject();
         schema["properties"]!.AsObject().Select(pair => pair.Key).ShouldBe(PipelineKeys.File.Keys.Select(key => key.Name));
         schema["$defs"]!["stage-map"]!["properties"]!.AsObject().Select(pair => pair.Key).ShouldBe(PipelineKeys.StageMap.Keys.Select(key => key.Name));
+        PipelineSchema.Json.ShouldNotContain(@"\\p{", Case.Sensitive, "Not every validator of schemas knows Unicode classes.");
         var references = PipelineSchema.Json.Split("\"#/$defs/").Skip(1).Select(rest => rest.Split('"')[0]).ToList();
         references.Count.ShouldBeGreaterThan(3);
         references.ShouldAllBe(name => schema["$defs"]!.AsObject().ContainsKey(name));

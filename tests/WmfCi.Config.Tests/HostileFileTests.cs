@@ -106,7 +106,8 @@ public sealed class HostileFileTests
     [InlineData("image: host\n commit: make\n", "not YAML", "colon")]
     [InlineData("image: host\ncommit:\n  steps: make\n timeout: 5m\n", "not YAML", "indentation")]
     [InlineData("image: host\ncommit: @make\n", "not YAML", "quotes")]
-    [InlineData("image: host\ncommit: [ -f x ] && make\n", "not YAML", "")]
+    [InlineData("image: host\ncommit: [ -f x ] && make\n", "the line goes on", "whole command in quotes")]
+    [InlineData("image: host\ncommit:\n- 'a' b\n", "the line goes on", "whole command in quotes")]
     [InlineData("image: host\ncommit: \"\\d+\"\n", "not YAML", "backslash")]
     public void Broken_YAML_is_explained(string file, string problem, string advice)
     {
@@ -119,6 +120,12 @@ public sealed class HostileFileTests
     [Fact]
     public void Strange_line_ends_do_not_move_the_place_of_a_mistake() =>
         Expect.Mistake("image: host\r\ncommit: \"a\u2028 b\u0085 c\"\r\ntimeout: 5\r\n", (3, 10), "without a unit", "");
+
+    [Theory]
+    [InlineData("image: host\ncommit:\n\tsteps: make\n", 3, 1)]
+    [InlineData("image: host\ncommit:\n\t- make\n", 3, 1)]
+    [InlineData("image: host\ncommit:\n  steps:\n  \t- make\n", 4, 3)]
+    public void A_tab_is_told_where_it_stands(string file, int line, int column) => Expect.Mistake(file, (line, column), "A tab stands where", "spaces only");
 
     [Fact]
     public void A_tab_within_a_command_is_the_commands_own() =>

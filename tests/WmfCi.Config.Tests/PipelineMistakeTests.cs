@@ -14,6 +14,9 @@ public sealed class PipelineMistakeTests
         Expect.Mistake("image: host\ncommit:\n  script: make", (3, 3), "`script` is no key of `commit`", "`steps`");
 
     [Fact]
+    public void A_misspelt_key_of_another_system_is_answered_with_ours() => Expect.Mistake("langage: go\ncommit: make\nimage: host", (1, 1), "`langage` is no key", "`type`");
+
+    [Fact]
     public void A_strange_key_is_answered_with_all_keys() => Expect.Mistake(Good + "xyzzy: 1", (3, 1), "`xyzzy`", "`image`, `type`");
 
     [Fact]

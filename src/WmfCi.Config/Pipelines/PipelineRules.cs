@@ -12,7 +12,9 @@ internal static partial class PipelineRules
     public const string StageNamePattern = "^" + StageNameText + "$";
     public const string VariableNamePattern = "^" + VariableNameText + "$";
     public const string ImagePattern = "^" + ImageText + "$";
-    public const string ValuePattern = "^" + ValueText + "$";
+
+    /// <summary>Wider than the rule itself: classes of Unicode are not understood by every validator.</summary>
+    public const string ValuePattern = @"^[^,\[\]\s](?:[^,\[\]]*[^,\[\]\s])?$";
 
     // The schema's `$` is the end of the text; here `$` would allow a line end after it, so the expressions below end in `\z`.
     private const string StageNameText = "[a-z](?:[a-z0-9-]*[a-z0-9])?";
@@ -32,13 +34,13 @@ internal static partial class PipelineRules
         if (StageNameExpression().IsMatch(name)) return null;
         var better = NotInStageName().Replace(name.ToLowerInvariant(), "-").Trim('-').TrimStart([.. "0123456789-"]);
         var advice = better.Length > 0 && StageNameExpression().IsMatch(better) ? $"Write `{better}`." : "Write for example `lint` or `test-php8`.";
-        return new("must be called by lower-case letters, digits and dashes", advice);
+        return new("must have a name of lower-case letters, digits and dashes", advice);
     }
 
     public static Fault? VariableName(string name)
     {
         if (name.Length > PipelineLimits.VariableNameLength) return new($"has a name longer than {PipelineLimits.VariableNameLength} characters", "Make it shorter.");
-        if (!VariableNameExpression().IsMatch(name)) return new("must be called by letters, digits and underscores, and not begin with a digit", "Write for example `MODE` or `php_version`.");
+        if (!VariableNameExpression().IsMatch(name)) return new("must have a name of letters, digits and underscores that begins with no digit", "Write for example `MODE` or `php_version`.");
         return name.StartsWith(ReservedPrefix, StringComparison.OrdinalIgnoreCase)
             ? new($"has a name that begins with `{ReservedPrefix}`, which is kept for what the service tells the steps", "Choose another name.")
             : null;

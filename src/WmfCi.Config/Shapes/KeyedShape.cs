@@ -90,8 +90,8 @@ internal sealed class KeyedShape(string expected, IReadOnlyList<Key> keys) : Sha
 
     private Key? Meant(string written)
     {
-        var known = keys.FirstOrDefault(key => key.Otherwise.Contains(written, StringComparer.OrdinalIgnoreCase));
-        return known ?? (Wording.Nearest(written, keys.Select(key => key.Name)) is { } near ? keys.First(key => key.Name == near) : null);
+        var near = Wording.Nearest(written, keys.SelectMany(key => key.Otherwise.Prepend(key.Name)));
+        return near is null ? null : keys.FirstOrDefault(key => key.Name == near) ?? keys.First(key => key.Otherwise.Contains(near));
     }
 
     private string Advice(Key? meant) => meant is not null

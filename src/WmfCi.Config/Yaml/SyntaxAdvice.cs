@@ -1,3 +1,4 @@
+using System.Buffers;
 using YamlDotNet.Core;
 
 namespace WmfCi.Config.Yaml;
@@ -10,6 +11,8 @@ internal static class SyntaxAdvice
     private const string Colon = "A colon and a space make a key: put the whole text in quotes, or check the indentation of this line.";
     private const string Otherwise = "Check the indentation, quotes and brackets of this line and the one above.";
     private const string Unclosed = "Close it with the same kind, or put the text that begins with it in quotes.";
+
+    private static readonly SearchValues<char> _opening = SearchValues.Create("[{\"'");
 
     private static readonly (string Sign, string Advice)[] _known =
     [
@@ -40,7 +43,8 @@ internal static class SyntaxAdvice
     /// <param name="mistakes">Where it is told.</param>
     public static void Tell(Exception stop, Position at, Position? bracket, SourceText source, Mistakes mistakes)
     {
-        if (Tab(source, at.Line) is { } tab)
+        var isTab = stop is YamlException && stop.Message.Contains("tab", StringComparison.OrdinalIgnoreCase);
+        if (Tab(source, at.Line, isTab ? source.LineCount : at.Line + 1) is { } tab)
         {
             mistakes.Add(tab, "A tab stands where YAML wants spaces.", "Indent with spaces only, two for each level.");
             return;
@@ -49,6 +53,12 @@ internal static class SyntaxAdvice
         if (bracket is { } opened && (opened.Line < at.Line || stop is not YamlException))
         {
             mistakes.Add(opened, "This bracket or brace is not closed, or not everything in it fits.", Unclosed);
+            return;
+        }
+
+        if (bracket is null && !stop.Message.Contains("quoted scalar", StringComparison.OrdinalIgnoreCase) && BeginsLikeList(source.Line(at.Line)))
+        {
+            mistakes.Add(at, "YAML ends the text or list before this, and the line goes on.", "Put the whole command in quotes, or write it after a `|` on the next line.");
             return;
         }
 
@@ -65,10 +75,10 @@ internal static class SyntaxAdvice
         mistakes.Add(at, $"This is not YAML: {reason}.", advice ?? Otherwise);
     }
 
-    /// <summary>The parser names the line after an indented tab as often as the line itself, so the neighbours are looked at too.</summary>
-    private static Position? Tab(SourceText source, int line)
+    /// <summary>The parser names the line after an indented tab as often as the line itself, and the beginning of the map when it knows about the tab.</summary>
+    private static Position? Tab(SourceText source, int line, int last)
     {
-        foreach (var number in (int[])[line, line - 1, line + 1])
+        for (var number = Math.Max(1, line - 1); number <= last; number++)
         {
             var text = source.Line(number);
             var indentation = text.Length - text.TrimStart(' ', '\t').Length;
@@ -77,5 +87,14 @@ internal static class SyntaxAdvice
         }
 
         return null;
+    }
+
+    /// <summary>Whether the value on the line begins with what opens a bracket or a quotation and goes on after its end, as <c>[ -f x ] &amp;&amp; y</c>.</summary>
+    private static bool BeginsLikeList(string line)
+    {
+        var value = line.TrimStart().TrimStart('-').TrimStart();
+        var colon = value.IndexOf(": ", StringComparison.Ordinal);
+        if (colon >= 0 && !value.AsSpan(0, colon).ContainsAny(_opening)) value = value[(colon + 1)..].TrimStart();
+        return value.Length > 0 && _opening.Contains(value[0]);
     }
 }
