@@ -32,7 +32,9 @@ public static class Documentation
     [
         $"`{type.Name}`",
         $"`{type.Image}`",
-        string.Join("; ", type.Steps.Select(step => $"{step.Name}: {(step.Script.Contains('\n', StringComparison.Ordinal) ? "a few lines" : $"`{step.Script}`")}")),
+        string.Join(
+            "; ",
+            type.Steps.Select(step => $"{step.Name}: {(step.Script.Contains('\n', StringComparison.Ordinal) ? "a few lines" : $"`{step.Script}`")}")),
         type.NeedsNetwork ? "yes" : "no",
     ];
 }

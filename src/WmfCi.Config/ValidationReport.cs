@@ -8,7 +8,8 @@ using WmfCi.Core.Pipelines;
 
 namespace WmfCi.Config;
 
-/// <summary>What <c>wmfci validate</c> prints about a file: every mistake with its line and a caret under the place, or a summary of what the file says.</summary>
+/// <summary>What <c>wmfci validate</c> prints about a file: every mistake with its line and a caret under the place, or a summary of what the file
+/// says.</summary>
 /// <param name="IsValid">Whether there was no mistake.</param>
 /// <param name="Lines">Lines of plain text, without line ends and without anything that a terminal could obey.</param>
 public sealed record ValidationReport(bool IsValid, ValueArray<string> Lines)
@@ -36,7 +37,8 @@ public sealed record ValidationReport(bool IsValid, ValueArray<string> Lines)
         _ => throw new InvalidOperationException("A reading is valid or invalid."),
     };
 
-    private static SourceText Source(ReadOnlySpan<byte> content) => SourceText.ToShow(Encoding.UTF8.GetString(content[..Math.Min(content.Length, YamlLimits.FileBytes)]));
+    private static SourceText Source(ReadOnlySpan<byte> content) =>
+        SourceText.ToShow(Encoding.UTF8.GetString(content[..Math.Min(content.Length, YamlLimits.FileBytes)]));
 
     private static IEnumerable<string> Mistakes(ValueArray<ConfigMistake> mistakes, SourceText source, Func<string, bool> isSecret)
     {

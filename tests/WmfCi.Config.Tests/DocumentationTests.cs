@@ -64,8 +64,12 @@ public sealed class DocumentationTests
     [Fact]
     public void The_examples_in_the_tables_within_a_site_are_valid()
     {
-        static string Inner(KeyedShape shape, string indent) => string.Concat(shape.Keys.Where(key => key.Name is not "ssh").Select(key => $"{indent}{key.Example}\n"));
-        var file = "state: s\ndatabase: Host=x\ngerrit:\n" + Inner(SiteKeys.Gerrit, "  ") + "  ssh:\n" + Inner(SiteKeys.Ssh, "    ") + "trust:\n" + Inner(SiteKeys.Trust, "  ")
+        static string Inner(
+            KeyedShape shape,
+            string indent) => string.Concat(shape.Keys.Where(key => key.Name is not "ssh").Select(key => $"{indent}{key.Example}\n"));
+        var file = "state: s\ndatabase: Host=x\ngerrit:\n" + Inner(SiteKeys.Gerrit, "  ") + "  ssh:\n" + Inner(SiteKeys.Ssh, "    ") + "trust:\n" + Inner(
+            SiteKeys.Trust,
+            "  ")
             + "runner:\n" + Inner(SiteKeys.Runner, "  ") + "polling:\n" + Inner(SiteKeys.Polling, "  ");
         (SiteFile.Read("/etc/f", file) is SiteReading.Invalid invalid ? string.Join('\n', invalid.Mistakes) : "").ShouldBeEmpty();
     }
@@ -115,7 +119,9 @@ public sealed class DocumentationTests
         var written = File.Exists(path) ? File.ReadAllText(path) : "";
         var expected = content(written);
         if (Environment.GetEnvironmentVariable("WMFCI_UPDATE_DOCS") == "1") File.WriteAllText(path, expected);
-        else written.ShouldBe(expected, $"docs/{page} is not what the code says. Run the tests of this project once with WMFCI_UPDATE_DOCS=1 in the environment, and look at the difference.");
+        else written.ShouldBe(
+            expected,
+            $"docs/{page} is not what the code says. Run the tests of this project once with WMFCI_UPDATE_DOCS=1 in the environment, and look at the difference.");
     }
 
     private static string Root()

@@ -37,10 +37,14 @@ public sealed class HostileFileTests
         { "blank lines in a text", "image: host\ncommit: \"" + new string('\n', 200_000) + "\"", "" },
         { "many comments and no value", string.Concat(Enumerable.Repeat("#\n", 100_000)), "empty" },
         { "many directives", string.Concat(Enumerable.Repeat("%X a\n", 50_000)), "" },
-        { "many tag directives", string.Concat(Enumerable.Range(0, 10_000).Select(i => $"%TAG !a{i}! x\n")) + "---\n" + Good.Replace("make", "!a1!x make"), "tag" },
+        { "many tag directives", string.Concat(Enumerable.Range(0, 10_000).Select(i => $"%TAG !a{i}! x\n")) + "---\n" + Good.Replace(
+            "make",
+            "!a1!x make"), "tag" },
         { "many documents", string.Concat(Enumerable.Repeat("---\na\n", 40_000)), "second document" },
         { "two documents", Good + "---\n" + Good, "second document" },
-        { "matrix of 32⁵ cells", "image: host\ncommit: {steps: x, matrix: {" + string.Join(", ", "abcde".Select(axis => $"{axis}: [{string.Join(',', Enumerable.Range(0, 32))}]")) + "}}", "33554432 cells" },
+        { "matrix of 32⁵ cells", "image: host\ncommit: {steps: x, matrix: {" + string.Join(
+            ", ",
+            "abcde".Select(axis => $"{axis}: [{string.Join(',', Enumerable.Range(0, 32))}]")) + "}}", "33554432 cells" },
         { "many stages", Good + "stages: {" + string.Concat(Enumerable.Range(0, 3_000).Select(i => $"s{i}: x, ")) + "}", "more than 30" },
         { "many cells", Good + "stages: {" + string.Concat(Enumerable.Range(0, 29).Select(i => $"s{i}: {{steps: x, matrix: {{a: [1,2,3,4]}}}}, ")) + "}", "117 cells" },
         { "many steps", "image: host\ncommit: [" + string.Concat(Enumerable.Repeat("a,", 5_000)) + "]", "more than 50" },

@@ -101,7 +101,8 @@ public sealed class PipelineFileTests
     }
 
     [Fact]
-    public void Deployment_waits_for_commit_where_there_is_no_acceptance() => Expect.Valid("image: host\ncommit: c\ndeployment: d")["deployment"].Needs.ShouldBe(["commit"]);
+    public void Deployment_waits_for_commit_where_there_is_no_acceptance() =>
+        Expect.Valid("image: host\ncommit: c\ndeployment: d")["deployment"].Needs.ShouldBe(["commit"]);
 
     [Fact]
     public void Deployment_is_accepted_and_said_to_come_later()

@@ -14,7 +14,8 @@ public sealed class PipelineMistakeTests
         Expect.Mistake("image: host\ncommit:\n  script: make", (3, 3), "`script` is no key of `commit`", "`steps`");
 
     [Fact]
-    public void A_misspelt_key_of_another_system_is_answered_with_ours() => Expect.Mistake("langage: go\ncommit: make\nimage: host", (1, 1), "`langage` is no key", "`type`");
+    public void A_misspelt_key_of_another_system_is_answered_with_ours() =>
+        Expect.Mistake("langage: go\ncommit: make\nimage: host", (1, 1), "`langage` is no key", "`type`");
 
     [Fact]
     public void A_strange_key_is_answered_with_all_keys() => Expect.Mistake(Good + "xyzzy: 1", (3, 1), "`xyzzy`", "`image`, `type`");
@@ -44,19 +45,22 @@ public sealed class PipelineMistakeTests
     public void Yes_is_not_true() => Expect.Mistake("image: host\ncommit: {steps: make, network: yes}", (2, 32), "not `yes`", "Write `true`");
 
     [Fact]
-    public void A_quoted_truth_is_none() => Expect.Mistake("image: host\ncommit: {steps: make, network: \"false\"}", (2, 32), "`true` or `false`", "Write `false`, without quotes");
+    public void A_quoted_truth_is_none() =>
+        Expect.Mistake("image: host\ncommit: {steps: make, network: \"false\"}", (2, 32), "`true` or `false`", "Write `false`, without quotes");
 
     [Fact]
     public void An_unknown_type_is_answered_with_the_nearest() => Expect.Mistake("type: pyton", (1, 7), "`pyton`", "`python`");
 
     [Fact]
-    public void A_file_without_commit_and_type_is_refused() => Expect.Mistake("image: host\nacceptance: make", (1, 1), "no stage `commit`", "commit: make test");
+    public void A_file_without_commit_and_type_is_refused() =>
+        Expect.Mistake("image: host\nacceptance: make", (1, 1), "no stage `commit`", "commit: make test");
 
     [Fact]
     public void A_stage_without_an_image_is_refused() => Expect.Mistake("commit: make", (1, 1), "no image", "`image: host`");
 
     [Fact]
-    public void A_stage_without_steps_is_refused() => Expect.Mistake(Good + "acceptance: {timeout: 5m}", (3, 1), "`acceptance` has no steps", "steps: [make test]");
+    public void A_stage_without_steps_is_refused() =>
+        Expect.Mistake(Good + "acceptance: {timeout: 5m}", (3, 1), "`acceptance` has no steps", "steps: [make test]");
 
     [Fact]
     public void Empty_steps_are_refused() => Expect.Mistake(Good + "acceptance: {steps: []}", (3, 21), "`steps` is empty", "make test");
@@ -65,7 +69,8 @@ public sealed class PipelineMistakeTests
     public void A_key_without_a_value_is_refused() => Expect.Mistake(Good + "acceptance:\n", (3, 12), "`acceptance` has no value", "make acceptance-test");
 
     [Fact]
-    public void A_list_where_a_text_belongs_is_refused() => Expect.Mistake("image: [host]\ncommit: make", (1, 8), "must be the name of an image, not a list", "image: ");
+    public void A_list_where_a_text_belongs_is_refused() =>
+        Expect.Mistake("image: [host]\ncommit: make", (1, 8), "must be the name of an image, not a list", "image: ");
 
     [Fact]
     public void An_empty_command_is_refused() => Expect.Mistake("image: host\ncommit: [' ']", (2, 10), "empty command", "make test");
@@ -86,7 +91,11 @@ public sealed class PipelineMistakeTests
 
     [Fact]
     public void A_circle_is_named_with_its_path() =>
-        Expect.Mistake(Good + "stages:\n  a: {steps: x, needs: c}\n  b: {steps: x, needs: a}\n  c: {steps: x, needs: b}", (5, 24), "`a` needs `c` needs `b` needs `a`", "Remove one");
+        Expect.Mistake(
+            Good + "stages:\n  a: {steps: x, needs: c}\n  b: {steps: x, needs: a}\n  c: {steps: x, needs: b}",
+            (5, 24),
+            "`a` needs `c` needs `b` needs `a`",
+            "Remove one");
 
     [Fact]
     public void Nothing_may_wait_for_deployment() =>
@@ -134,10 +143,12 @@ public sealed class PipelineMistakeTests
     [InlineData("a:${")]
     [InlineData("a:$x")]
     [InlineData("a:}")]
-    public void An_image_with_a_stray_brace_or_dollar_is_refused(string image) => Expect.Mistakes($"commit: {{image: '{image}', steps: make}}").ShouldHaveSingleItem();
+    public void An_image_with_a_stray_brace_or_dollar_is_refused(string image) =>
+        Expect.Mistakes($"commit: {{image: '{image}', steps: make}}").ShouldHaveSingleItem();
 
     [Fact]
-    public void A_matrix_in_the_image_of_the_file_is_refused() => Expect.Mistake("image: 'a:${php}'\ncommit: make", (1, 8), "cannot use a matrix", "in the stage");
+    public void A_matrix_in_the_image_of_the_file_is_refused() =>
+        Expect.Mistake("image: 'a:${php}'\ncommit: make", (1, 8), "cannot use a matrix", "in the stage");
 
     [Fact]
     public void An_image_with_an_unknown_axis_is_answered_with_the_known() =>
@@ -152,10 +163,12 @@ public sealed class PipelineMistakeTests
         Expect.Mistake("image: host\ncommit: {steps: make, environment: {php: x}, matrix: {php: [8.1]}}", (2, 55), "both an axis and a variable", "Rename");
 
     [Fact]
-    public void An_axis_with_a_value_twice_is_refused() => Expect.Mistake("image: host\ncommit: {steps: make, matrix: {php: [8.1, '8.1']}}", (2, 43), "twice", "once");
+    public void An_axis_with_a_value_twice_is_refused() =>
+        Expect.Mistake("image: host\ncommit: {steps: make, matrix: {php: [8.1, '8.1']}}", (2, 43), "twice", "once");
 
     [Fact]
-    public void An_axis_without_a_list_is_refused() => Expect.Mistake("image: host\ncommit: {steps: make, matrix: {php: 8.1}}", (2, 37), "must be a list of values", "php: [8.1, 8.3]");
+    public void An_axis_without_a_list_is_refused() =>
+        Expect.Mistake("image: host\ncommit: {steps: make, matrix: {php: 8.1}}", (2, 37), "must be a list of values", "php: [8.1, 8.3]");
 
     [Fact]
     public void A_matrix_of_too_many_cells_is_refused() =>

@@ -74,7 +74,25 @@ public sealed class PropertyTests
     public Property What_is_written_is_read_back() =>
         Prop.ForAll(Spec.ToArbitrary(), spec => Expect.Valid(spec.Yaml()).Stages.ShouldBe(spec.Model().Stages));
 
-    private static Gen<string> Line => Gen.Elements("make", "a b", "x: y", "# c", "- d", "*", "yes", "8.10", "é", "😀", "\"q\"", "\\n", "\t", "{", "|", "'", "$x").NonEmptyListOf().Select(string.Concat);
+    private static Gen<string> Line =>
+        Gen.Elements(
+            "make",
+            "a b",
+            "x: y",
+            "# c",
+            "- d",
+            "*",
+            "yes",
+            "8.10",
+            "é",
+            "😀",
+            "\"q\"",
+            "\\n",
+            "\t",
+            "{",
+            "|",
+            "'",
+            "$x").NonEmptyListOf().Select(string.Concat);
 
     private static Gen<string> Text => Gen.OneOf(Line, Line.NonEmptyListOf().Select(lines => string.Join('\n', lines)), Gen.Constant(" \u0001\u2028\u00a0 x "));
 

@@ -63,7 +63,11 @@ public sealed class SiteFileTests
 
     [Fact]
     public void The_event_stream_is_at_Gerrit_itself_by_default() =>
-        Valid(Good.Replace("password-file: p", "password-file: p, ssh: {key-file: /k, known-hosts-file: /h}")).Gerrit.Ssh.ShouldBe(new GerritSshSettings("g", 29418, "/k", "/h"));
+        Valid(Good.Replace("password-file: p", "password-file: p, ssh: {key-file: /k, known-hosts-file: /h}")).Gerrit.Ssh.ShouldBe(new GerritSshSettings(
+            "g",
+            29418,
+            "/k",
+            "/h"));
 
     [Theory]
     [InlineData("password: hunter2", "`password` is no key", "`password-file:`")]
@@ -75,7 +79,10 @@ public sealed class SiteFileTests
     [InlineData("gerrit: {url: https://g, user: u, password-file: p, pass: -1}", "`fail` must be less than `pass`", "pass: 1")]
     [InlineData("gerrit: {url: https://g, user: u, password-file: p, pass: 11}", "whole number from -10 to 10", "pass: 1")]
     [InlineData("gerrit: {url: https://g, user: -oProxyCommand=x, password-file: p}", "`user` cannot be", "user: wmfci")]
-    [InlineData("gerrit: {url: https://g, user: u, password-file: p, ssh: {host: -oProxyCommand=x, key-file: k, known-hosts-file: h}}", "name or address of a machine", "host: ")]
+    [InlineData(
+        "gerrit: {url: https://g, user: u, password-file: p, ssh: {host: -oProxyCommand=x, key-file: k, known-hosts-file: h}}",
+        "name or address of a machine",
+        "host: ")]
     [InlineData("gerrit: {url: https://g, user: u, password-file: p, ssh: {key-file: k}}", "`ssh` lacks `known-hosts-file`", "known-hosts-file: ")]
     [InlineData("database: Host=x;Password=y", "has a password in it", "`database-file:`")]
     [InlineData("database-file: x", "Both `database` and `database-file`", "Keep one")]
@@ -95,7 +102,9 @@ public sealed class SiteFileTests
     public void A_mistake_is_told_with_advice(string line, string problem, string advice)
     {
         var key = line.Split(':')[0];
-        var lines = Good.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(good => !good.StartsWith(key + ":", StringComparison.Ordinal)).Append(line).ToList();
+        var lines = Good.Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries).Where(good => !good.StartsWith(key + ":", StringComparison.Ordinal)).Append(line).ToList();
         var mistake = Mistakes(string.Join('\n', lines)).ShouldHaveSingleItem();
         mistake.Problem.ShouldContain(problem);
         mistake.Advice.ShouldContain(advice);
@@ -104,7 +113,9 @@ public sealed class SiteFileTests
 
     [Fact]
     public void An_empty_site_is_told_all_that_it_lacks() =>
-        Mistakes("url: https://x").Select(mistake => mistake.Problem).ShouldBe(["The file lacks `state`.", "The file lacks `gerrit`.", "The file lacks `database`."], ignoreOrder: true);
+        Mistakes("url: https://x").Select(mistake => mistake.Problem).ShouldBe(
+            ["The file lacks `state`.", "The file lacks `gerrit`.", "The file lacks `database`."],
+            ignoreOrder: true);
 
     [Theory]
     [InlineData("mediawiki/core", true)]

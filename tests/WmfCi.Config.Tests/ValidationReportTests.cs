@@ -15,7 +15,9 @@ public sealed class ValidationReportTests
     [Fact]
     public void A_long_line_is_cut_around_the_mistake()
     {
-        var lines = Of("image: host\ncommit: {environment: {A: " + new string('x', 1_000) + "}, timeout: 5, steps: make, artifacts: " + new string('y', 200) + "}");
+        var lines = Of("image: host\ncommit: {environment: {A: " + new string('x', 1_000) + "}, timeout: 5, steps: make, artifacts: " + new string(
+            'y',
+            200) + "}");
         lines.Count.ShouldBe(3);
         lines[1].Length.ShouldBeLessThan(140);
         lines[1][lines[2].IndexOf('^')].ShouldBe('5');

@@ -16,7 +16,8 @@ public sealed record BuildType(string Name, string Image, ValueArray<Step> Steps
     public ValueArray<string> Reports { get; init; } = [];
 }
 
-/// <summary>The one table of types. Each step runs in a sandbox of its own with the same workspace, so what a step installs for the next goes into the workspace.</summary>
+/// <summary>The one table of types. Each step runs in a sandbox of its own with the same workspace, so what a step installs for the next goes into the
+/// workspace.</summary>
 public static class BuildTypes
 {
     private const string Venv = ".venv-ci";
@@ -58,7 +59,10 @@ public static class BuildTypes
                 new("install", "BUNDLE_PATH=.bundle-ci bundle install"),
                 new("test", "BUNDLE_PATH=.bundle-ci bundle exec rake test"),
             ]),
-        new("rust", "docker.io/library/rust:1", [new("build", "CARGO_HOME=.cargo-ci cargo build --all-targets"), new("test", "CARGO_HOME=.cargo-ci cargo test")]),
+        new(
+            "rust",
+            "docker.io/library/rust:1",
+            [new("build", "CARGO_HOME=.cargo-ci cargo build --all-targets"), new("test", "CARGO_HOME=.cargo-ci cargo test")]),
         new("dotnet", "mcr.microsoft.com/dotnet/sdk:10.0", [new("build", "dotnet build"), new("test", "dotnet test")]),
         new("make", "docker.io/library/buildpack-deps:bookworm", [new("build", "make"), new("test", "make test")]) { NeedsNetwork = false },
         new(

@@ -15,9 +15,16 @@ internal static class MatrixCells
     public static long Count(IReadOnlyList<AxisSyntax> matrix) => matrix.Aggregate(1L, (product, axis) => product * axis.Values.Count);
 
     /// <summary>All of them, in the order of nested loops: the first axis is the outermost. Without a matrix one that is empty.</summary>
-    public static IEnumerable<IReadOnlyList<Coordinate>> Of(IReadOnlyList<AxisSyntax> matrix) => matrix.Aggregate(
-        (IEnumerable<IReadOnlyList<Coordinate>>)[[]],
-        (cells, axis) => cells.SelectMany(cell => axis.Values.Select(value => (IReadOnlyList<Coordinate>)[.. cell, new Coordinate(axis.Name.Value, value.Value)])));
+    public static IEnumerable<IReadOnlyList<Coordinate>> Of(IReadOnlyList<AxisSyntax> matrix)
+    {
+        IEnumerable<IReadOnlyList<Coordinate>> cells = [[]];
+        foreach (var axis in matrix)
+        {
+            cells = cells.SelectMany(cell => axis.Values.Select(value => (IReadOnlyList<Coordinate>)[.. cell, new Coordinate(axis.Name.Value, value.Value)]));
+        }
+
+        return cells;
+    }
 
     /// <summary>What the cell is called, such as <c>php=8.1, db=mariadb</c>.</summary>
     public static string Name(IReadOnlyList<Coordinate> cell) => string.Join(", ", cell);

@@ -61,7 +61,9 @@ internal sealed class NeedsGraph
             if (!Exists(need.Value))
             {
                 var names = _file.Stages.Select(other => other.Name.Value).Where(other => other != name).ToList();
-                var advice = Wording.Nearest(need.Value, names) is { } near ? $"Did you mean `{near}`?" : $"Known are {Wording.Choice(names).Replace(" or ", " and ", StringComparison.Ordinal)}.";
+                var advice = Wording.Nearest(need.Value, names) is { } near
+                    ? $"Did you mean `{near}`?"
+                    : $"Known are {Wording.Choice(names).Replace(" or ", " and ", StringComparison.Ordinal)}.";
                 _mistakes.Add(need.At, $"`{name}` needs `{need.Value}`, but there is no such stage.", advice);
             }
             else if (need.Value == name)
@@ -74,7 +76,10 @@ internal sealed class NeedsGraph
             }
             else if (need.Value == StageNames.Deployment)
             {
-                _mistakes.Add(need.At, $"`{name}` needs `{need.Value}`, which this version cannot run yet, so it could never start.", "Let it need `commit` or `acceptance`.");
+                _mistakes.Add(
+                    need.At,
+                    $"`{name}` needs `{need.Value}`, which this version cannot run yet, so it could never start.",
+                    "Let it need `commit` or `acceptance`.");
             }
         }
     }

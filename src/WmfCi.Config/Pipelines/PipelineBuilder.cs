@@ -58,17 +58,26 @@ internal sealed class PipelineBuilder
             total += count;
             if (count <= PipelineLimits.CellsPerMatrix) continue;
             good = false;
-            _mistakes.Add(stage.Matrix[0].Name.At, $"The matrix of `{stage.Name.Value}` has {count} cells, more than {PipelineLimits.CellsPerMatrix}.", "Leave out values, or make two stages of it.");
+            _mistakes.Add(
+                stage.Matrix[0].Name.At,
+                $"The matrix of `{stage.Name.Value}` has {count} cells, more than {PipelineLimits.CellsPerMatrix}.",
+                "Leave out values, or make two stages of it.");
         }
 
         if (good && total > PipelineLimits.Cells)
         {
             good = false;
-            _mistakes.Add(_file.Stages[^1].Name.At, $"All stages together have {total} cells, more than {PipelineLimits.Cells}.", "Leave out stages or values of their matrices.");
+            _mistakes.Add(
+                _file.Stages[^1].Name.At,
+                $"All stages together have {total} cells, more than {PipelineLimits.Cells}.",
+                "Leave out stages or values of their matrices.");
         }
 
         if (_file.Stages.Count <= PipelineLimits.Stages) return good;
-        _mistakes.Add(_file.Stages[^1].Name.At, $"There are {_file.Stages.Count} stages, more than {PipelineLimits.Stages}.", "Join some of them: steps of one stage share a workspace.");
+        _mistakes.Add(
+            _file.Stages[^1].Name.At,
+            $"There are {_file.Stages.Count} stages, more than {PipelineLimits.Stages}.",
+            "Join some of them: steps of one stage share a workspace.");
         return false;
     }
 
@@ -134,7 +143,11 @@ internal sealed class PipelineBuilder
         var taken = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var name in written.Steps.Select(step => step.Name).OfType<Written<string>>())
         {
-            if (!taken.TryAdd(name.Value, name.At.Line)) _mistakes.Add(name.At, $"Two steps are called {Wording.Quote(name.Value)}, here and in line {taken[name.Value]}.", "Give each a name of its own.");
+            if (taken.TryAdd(name.Value, name.At.Line)) continue;
+            _mistakes.Add(
+                name.At,
+                $"Two steps are called {Wording.Quote(name.Value)}, here and in line {taken[name.Value]}.",
+                "Give each a name of its own.");
         }
 
         return written.Steps.Select(step => new Step(step.Name?.Value ?? names.For(step.Run.Value), step.Run.Value)).ToValueArray();
@@ -171,7 +184,10 @@ internal sealed class PipelineBuilder
                 return filled;
             }
 
-            _mistakes.Add(image.At, $"With {Wording.Quote(MatrixCells.Name(cell))} the image would be called {Wording.Quote(filled)}, which no image can be.", "Use values of letters, digits, dots and dashes in it.");
+            _mistakes.Add(
+                image.At,
+                $"With {Wording.Quote(MatrixCells.Name(cell))} the image would be called {Wording.Quote(filled)}, which no image can be.",
+                "Use values of letters, digits, dots and dashes in it.");
             return filled;
         }
 
@@ -180,7 +196,12 @@ internal sealed class PipelineBuilder
         var advice = axes.Count == 0
             ? $"Write the image out, or give the stage a matrix such as `matrix: {{{(name.Length > 0 && name.Length < 20 ? name : "php")}: [8.1, 8.3]}}`."
             : $"Write {Wording.Choice([.. axes.Select(axis => $"${{{Wording.Nearest(name, [axis]) ?? axis}}}")])}.";
-        _mistakes.Add(image.At, name.Length == 0 ? "The image has a `$` without a name in braces." : $"The image uses {Wording.Quote($"${{{name}}}")}, but the stage has no such axis.", advice);
+        _mistakes.Add(
+            image.At,
+            name.Length == 0
+                ? "The image has a `$` without a name in braces."
+                : $"The image uses {Wording.Quote($"${{{name}}}")}, but the stage has no such axis.",
+            advice);
         return image.Value;
     }
 

@@ -21,7 +21,8 @@ public abstract record PipelineReading
     public sealed record Invalid(ValueArray<ConfigMistake> Mistakes) : PipelineReading;
 }
 
-/// <summary>Reads <c>.pipeline/config.yaml</c>. Any bytes are answered within the bounds of <see cref="YamlLimits"/> and <see cref="PipelineLimits"/>; nothing is thrown.</summary>
+/// <summary>Reads <c>.pipeline/config.yaml</c>. Any bytes are answered within the bounds of <see cref="YamlLimits"/> and <see cref="PipelineLimits"/>; nothing
+/// is thrown.</summary>
 public static class PipelineFile
 {
     /// <summary>Where the file lies in a repository.</summary>

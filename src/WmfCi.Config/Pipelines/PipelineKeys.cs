@@ -26,7 +26,12 @@ internal static class PipelineKeys
 
     private static readonly TextShape _script = new("a command", PipelineRules.Script) { Longest = PipelineLimits.ScriptLength, TakesNumbers = true };
 
-    private static readonly TextShape _variable = new("a text", PipelineRules.None) { Longest = PipelineLimits.VariableValueLength, MayBeNothing = true, TakesNumbers = true };
+    private static readonly TextShape _variable = new("a text", PipelineRules.None)
+    {
+        Longest = PipelineLimits.VariableValueLength,
+        MayBeNothing = true,
+        TakesNumbers = true,
+    };
 
     private static readonly TextShape _pattern = new("a pattern of paths", PipelineRules.Pattern) { Longest = PipelineLimits.PatternLength };
 
@@ -53,7 +58,12 @@ internal static class PipelineKeys
 
     private static readonly Shape _timeout = Quantity.Time(PipelineLimits.ShortestTimeout, PipelineLimits.LongestTimeout);
 
-    private static readonly Shape _patterns = new ListShape(_pattern, "a pattern or a list of patterns") { Definition = "patterns", Most = PipelineLimits.Patterns, OrOne = true };
+    private static readonly Shape _patterns = new ListShape(_pattern, "a pattern or a list of patterns")
+    {
+        Definition = "patterns",
+        Most = PipelineLimits.Patterns,
+        OrOne = true,
+    };
 
     private static readonly Shape _matrix = new MapShape(
         PipelineRules.VariableName,
@@ -69,7 +79,12 @@ internal static class PipelineKeys
     public static KeyedShape Step { get; } = new(
         "a step: a command, or a map with `name` and `run`",
         [
-            new(Name, "text", new TextShape("a text", PipelineRules.StepName) { Longest = PipelineLimits.StepNameLength }, "What logs and messages call the step. Without it: the first line of the command.", "name: unit tests"),
+            new(
+                Name,
+                "text",
+                new TextShape("a text", PipelineRules.StepName) { Longest = PipelineLimits.StepNameLength },
+                "What logs and messages call the step. Without it: the first line of the command.",
+                "name: unit tests"),
             new(Run, "command", _script, "The command, for `/bin/sh -e`; several lines after a `|`.", "run: make test")
             {
                 IsRequired = true,
@@ -94,40 +109,95 @@ internal static class PipelineKeys
     public static KeyedShape StageMap { get; } = new(
         StageExpected,
         [
-            new(Steps, "list of steps", _steps, "What it does: commands, run one after another until one fails, all in the same workspace. The commit stage of a file with a `type` may go without.", "steps:\n  - make\n  - make test")
+            new(
+                Steps,
+                "list of steps",
+                _steps,
+                "What it does: commands, run one after another until one fails, all in the same workspace. The commit stage of a file with a `type` may go without.",
+                "steps:\n  - make\n  - make test")
             {
                 Short = "steps: [make, make test]",
                 Otherwise = ["step", "script", "scripts", "run", "command", "commands", "cmd", "tasks", "before_script", "build"],
             },
-            new(Image, "text", new TextShape("the name of an image", PipelineRules.Image) { Longest = PipelineLimits.ImageLength, Pattern = PipelineRules.ImagePattern }, "The container image that the steps run in, or `host`. `${axis}` stands for a value of the matrix. Without it: that of the file.", "image: docker.io/library/php:${php}-cli")
+            new(
+                Image,
+                "text",
+                new TextShape("the name of an image", PipelineRules.Image) { Longest = PipelineLimits.ImageLength, Pattern = PipelineRules.ImagePattern },
+                "The container image that the steps run in, or `host`. `${axis}` stands for a value of the matrix. Without it: that of the file.",
+                "image: docker.io/library/php:${php}-cli")
             {
                 Otherwise = ["container", "docker", "runs-on"],
             },
-            new(Needs, "list of names, or one", new ListShape(_stageName, "a list of names of stages") { Most = PipelineLimits.Stages, OrOne = true }, "The stages that must succeed first; `[]` starts at once. Without it: commit needs nothing, deployment needs acceptance where there is one, all others need commit.", "needs: [commit, lint]")
+            new(
+                Needs,
+                "list of names, or one",
+                new ListShape(_stageName, "a list of names of stages") { Most = PipelineLimits.Stages, OrOne = true },
+                "The stages that must succeed first; `[]` starts at once. Without it: commit needs nothing, deployment needs acceptance where there is one, all others need commit.",
+                "needs: [commit, lint]")
             {
                 Otherwise = ["need", "depends", "depends_on", "depends-on", "dependencies", "after", "requires"],
             },
-            new(Environment, "map of texts", _environment, "Variables of its steps, besides and before those of the file. Values are texts as they are written.", "environment:\n  MODE: fast")
+            new(
+                Environment,
+                "map of texts",
+                _environment,
+                "Variables of its steps, besides and before those of the file. Values are texts as they are written.",
+                "environment:\n  MODE: fast")
             {
                 Short = "environment: {MODE: fast}",
                 Otherwise = ["env", "variables", "vars"],
             },
-            new(Matrix, "map of lists", _matrix, "Runs the stage once for each combination of values. An axis is also a variable of that name (`$php`).", "matrix:\n  php: [8.1, 8.3]\n  db: [mariadb, sqlite]") { Short = "matrix: {php: [8.1, 8.3]}" },
-            new(Artifacts, "list of patterns, or one", _patterns, "Files to keep, relative to the repository. `*` stands for anything within a folder, `**` for any folders.", "artifacts: build/**/*.deb")
+            new(
+                Matrix,
+                "map of lists",
+                _matrix,
+                "Runs the stage once for each combination of values. An axis is also a variable of that name (`$php`).",
+                "matrix:\n  php: [8.1, 8.3]\n  db: [mariadb, sqlite]") { Short = "matrix: {php: [8.1, 8.3]}" },
+            new(
+                Artifacts,
+                "list of patterns, or one",
+                _patterns,
+                "Files to keep, relative to the repository. `*` stands for anything within a folder, `**` for any folders.",
+                "artifacts: build/**/*.deb")
             {
                 Otherwise = ["artifact", "artefacts", "files", "outputs"],
             },
-            new(Reports, "list of patterns, or one", _patterns, "JUnit XML files to read, so that messages can name the test that failed.", "reports: build/junit/*.xml")
+            new(
+                Reports,
+                "list of patterns, or one",
+                _patterns,
+                "JUnit XML files to read, so that messages can name the test that failed.",
+                "reports: build/junit/*.xml")
             {
                 Otherwise = ["report", "junit", "test-results", "tests"],
             },
-            new(Timeout, "length of time", _timeout, $"How long all its steps may take together. Without it: that of the file, else {Quantity.WriteTime(PipelineLimits.CommitTimeout)} for commit and {Quantity.WriteTime(PipelineLimits.StageTimeout)} for others.", "timeout: 1h30m")
+            new(
+                Timeout,
+                "length of time",
+                _timeout,
+                $"How long all its steps may take together. Without it: that of the file, else {Quantity.WriteTime(PipelineLimits.CommitTimeout)} for commit and {Quantity.WriteTime(PipelineLimits.StageTimeout)} for others.",
+                "timeout: 1h30m")
             {
                 Otherwise = ["time", "limit", "timeout-minutes"],
             },
-            new(Voting, "true or false", new TruthShape(), "Whether its failure fails the whole. Without it: true.", "voting: false") { Otherwise = ["vote", "allow_failure", "required"] },
-            new(Network, "true or false", new TruthShape(), "Whether its steps may use the network. Without it: false, and true for a commit stage whose steps come from a `type` that fetches.", "network: true") { Otherwise = ["internet"] },
-            new(History, "true or false", new TruthShape(), "Whether the workspace has the history (`.git`), not only the files. Without it: false.", "history: true") { Otherwise = ["git", "fetch-depth"] },
+            new(
+                Voting,
+                "true or false",
+                new TruthShape(),
+                "Whether its failure fails the whole. Without it: true.",
+                "voting: false") { Otherwise = ["vote", "allow_failure", "required"] },
+            new(
+                Network,
+                "true or false",
+                new TruthShape(),
+                "Whether its steps may use the network. Without it: false, and true for a commit stage whose steps come from a `type` that fetches.",
+                "network: true") { Otherwise = ["internet"] },
+            new(
+                History,
+                "true or false",
+                new TruthShape(),
+                "Whether the workspace has the history (`.git`), not only the files. Without it: false.",
+                "history: true") { Otherwise = ["git", "fetch-depth"] },
         ])
     {
         Definition = "stage-map",
@@ -139,19 +209,44 @@ internal static class PipelineKeys
     public static KeyedShape File { get; } = new(
         "a map with `commit` and other keys",
         [
-            new(Image, "text", new TextShape("the name of an image", PipelineRules.ImageOfAll) { Longest = PipelineLimits.ImageLength, Pattern = PipelineRules.ImagePattern }, "The container image of all stages that name none; `host` means the programs of the worker itself. Without it: that of the `type`.", "image: docker.io/library/python:3.13")
+            new(
+                Image,
+                "text",
+                new TextShape("the name of an image", PipelineRules.ImageOfAll) { Longest = PipelineLimits.ImageLength, Pattern = PipelineRules.ImagePattern },
+                "The container image of all stages that name none; `host` means the programs of the worker itself. Without it: that of the `type`.",
+                "image: docker.io/library/python:3.13")
             {
                 Otherwise = ["container", "docker", "base"],
             },
-            new(Type, "one of the types below", new ChoiceShape([.. BuildTypes.All.Select(type => type.Name)]), "What kind of project it is: gives the image and the steps of the commit stage, where the file gives none.", "type: go")
+            new(
+                Type,
+                "one of the types below",
+                new ChoiceShape([.. BuildTypes.All.Select(type => type.Name)]),
+                "What kind of project it is: gives the image and the steps of the commit stage, where the file gives none.",
+                "type: go")
             {
                 Otherwise = ["language", "lang", "kind"],
             },
-            new(Environment, "map of texts", _environment, "Variables of all stages.", "environment:\n  LANG: C.UTF-8") { Short = "environment: {LANG: C.UTF-8}", Otherwise = ["env", "variables", "vars"] },
+            new(
+                Environment,
+                "map of texts",
+                _environment,
+                "Variables of all stages.",
+                "environment:\n  LANG: C.UTF-8") { Short = "environment: {LANG: C.UTF-8}", Otherwise = ["env", "variables", "vars"] },
             new(Timeout, "length of time", _timeout, "How long each stage may take that says nothing itself.", "timeout: 10m"),
-            new(StageNames.Commit, "stage", _stage, "Builds once and tests fast, without services. Every file has it, in writing or by its `type`.", "commit: make test") { Otherwise = ["build", "check", "steps", "script"] },
+            new(
+                StageNames.Commit,
+                "stage",
+                _stage,
+                "Builds once and tests fast, without services. Every file has it, in writing or by its `type`.",
+                "commit: make test") { Otherwise = ["build", "check", "steps", "script"] },
             new(StageNames.Acceptance, "stage", _stage, "Tests what commit built, as a whole.", "acceptance: make acceptance-test"),
-            new(StageNames.Deployment, "stage", _stage, "Deploys what was built and tested. It is checked and shown, but comes in a later version.", "deployment: make deploy") { Otherwise = ["deploy"] },
+            new(
+                StageNames.Deployment,
+                "stage",
+                _stage,
+                "Deploys what was built and tested. It is checked and shown, but comes in a later version.",
+                "deployment: make deploy") { Otherwise = ["deploy"] },
             new(
                 Stages,
                 "map of stages",

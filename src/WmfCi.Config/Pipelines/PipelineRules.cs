@@ -39,8 +39,10 @@ internal static partial class PipelineRules
 
     public static Fault? VariableName(string name)
     {
-        if (name.Length > PipelineLimits.VariableNameLength) return new($"has a name longer than {PipelineLimits.VariableNameLength} characters", "Make it shorter.");
-        if (!VariableNameExpression().IsMatch(name)) return new("must have a name of letters, digits and underscores that begins with no digit", "Write for example `MODE` or `php_version`.");
+        if (name.Length > PipelineLimits.VariableNameLength)
+            return new($"has a name longer than {PipelineLimits.VariableNameLength} characters", "Make it shorter.");
+        if (!VariableNameExpression().IsMatch(name))
+            return new("must have a name of letters, digits and underscores that begins with no digit", "Write for example `MODE` or `php_version`.");
         return name.StartsWith(ReservedPrefix, StringComparison.OrdinalIgnoreCase)
             ? new($"has a name that begins with `{ReservedPrefix}`, which is kept for what the service tells the steps", "Choose another name.")
             : null;
@@ -48,12 +50,16 @@ internal static partial class PipelineRules
 
     public static Fault? Value(string value) => ValueExpression().IsMatch(value)
         ? null
-        : new("must be a short text without commas, brackets and spaces around it", "Write for example `8.1` or `mariadb`, and give longer texts by `environment`.");
+        : new(
+            "must be a short text without commas, brackets and spaces around it",
+            "Write for example `8.1` or `mariadb`, and give longer texts by `environment`.");
 
     /// <summary>An image as written, perhaps with <c>${axis}</c> in it.</summary>
     public static Fault? Image(string image) => ImageExpression().IsMatch(image)
         ? null
-        : new($"cannot be {Wording.Quote(image)}", "Write the name of a container image such as `docker.io/library/python:3.13`, or `host` for the worker's own programs.");
+        : new(
+            $"cannot be {Wording.Quote(image)}",
+            "Write the name of a container image such as `docker.io/library/python:3.13`, or `host` for the worker's own programs.");
 
     /// <summary>An image after the values of the matrix were put into it.</summary>
     public static Fault? FilledImage(string image) => image.AsSpan().ContainsAny('$', '{', '}') ? new("has braces left in it") : Image(image);
@@ -71,10 +77,16 @@ internal static partial class PipelineRules
 
     public static Fault? Pattern(string pattern)
     {
-        if (string.IsNullOrWhiteSpace(pattern) || pattern.Any(char.IsControl)) return new("must be a path or a pattern of paths", "Write for example `build/**/*.deb`.");
-        if (pattern.Contains('\\', StringComparison.Ordinal)) return new("has a backslash", $"Write slashes between folders: {Wording.Quote(pattern.Replace('\\', '/'))}.");
-        if (pattern.StartsWith('/')) return new("begins with a slash, but only files of the workspace can be kept", $"Write it relative to the repository: {Wording.Quote(pattern.TrimStart('/'))}.");
-        if (pattern.Split('/').Contains("..")) return new("leaves the workspace with `..`", "Write it relative to the repository, and copy what lies elsewhere into the workspace first.");
+        if (string.IsNullOrWhiteSpace(pattern) || pattern.Any(char.IsControl))
+            return new("must be a path or a pattern of paths", "Write for example `build/**/*.deb`.");
+        if (pattern.Contains('\\', StringComparison.Ordinal))
+            return new("has a backslash", $"Write slashes between folders: {Wording.Quote(pattern.Replace('\\', '/'))}.");
+        if (pattern.StartsWith('/'))
+            return new(
+                "begins with a slash, but only files of the workspace can be kept",
+                $"Write it relative to the repository: {Wording.Quote(pattern.TrimStart('/'))}.");
+        if (pattern.Split('/').Contains(".."))
+            return new("leaves the workspace with `..`", "Write it relative to the repository, and copy what lies elsewhere into the workspace first.");
         return pattern.StartsWith('!') ? new("begins with `!`, but nothing can be left out again", "Name only what shall be kept.") : null;
     }
 

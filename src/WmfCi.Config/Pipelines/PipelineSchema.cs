@@ -10,7 +10,8 @@ public static class PipelineSchema
     private static readonly JsonSerializerOptions _readable = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>
-    /// The JSON schema (draft 2020-12), indented, ending with a line end. It knows every key, type and bound; what only the code or the whole file shows, such as
+    /// The JSON schema (draft 2020-12), indented, ending with a line end. It knows every key, type and bound; what only the code or the whole file shows, such
+    /// as
     /// circles, is left to <see cref="PipelineFile"/>.
     /// </summary>
     public static string Json { get; } = Write();

@@ -79,7 +79,8 @@ internal sealed class MapShape(Func<string, Fault?> key, Shape value, string exp
         foreach (var entry in map.Entries)
         {
             var inner = subject.Within($"{EntryName} {Wording.Quote(entry.Key.Value)}");
-            if (key(entry.Key.Value) is { } fault) mistakes.Add(entry.Key.At, $"{inner.Name} {fault.Problem}.", fault.Advice ?? $"Write for example {subject.Example}.");
+            if (key(entry.Key.Value) is { } fault)
+                mistakes.Add(entry.Key.At, $"{inner.Name} {fault.Problem}.", fault.Advice ?? $"Write for example {subject.Example}.");
             else if (value.Check(entry.Value, inner, mistakes) is { } checkedValue) good.Add(entry with { Value = checkedValue });
             else refused.Add(entry.Key.Value);
         }

@@ -74,15 +74,18 @@ internal static class Quantity
 
     private static Fault? TimeFault(string text, TimeSpan least, TimeSpan most)
     {
-        if (text.Length > 0 && text.All(char.IsAsciiDigit)) return new Fault("is a number without a unit", $"Write `{text}m` for minutes or `{text}s` for seconds.");
-        if (ReadTime(text) is not { } time) return new Fault($"must be a length of time, not {Wording.Quote(text)}", "Write hours, minutes and seconds such as `90s`, `5m` or `1h30m`.");
+        if (text.Length > 0 && text.All(char.IsAsciiDigit))
+            return new Fault("is a number without a unit", $"Write `{text}m` for minutes or `{text}s` for seconds.");
+        if (ReadTime(text) is not { } time)
+            return new Fault($"must be a length of time, not {Wording.Quote(text)}", "Write hours, minutes and seconds such as `90s`, `5m` or `1h30m`.");
         if (time < least) return new Fault($"is shorter than {WriteTime(least)}", $"Write `{WriteTime(least)}` or more.");
         return time > most ? new Fault($"is longer than {WriteTime(most)}", $"Write `{WriteTime(most)}` or less.") : null;
     }
 
     private static Fault? SizeFault(string text, long least, long most)
     {
-        if (ReadSize(text) is not { } bytes) return new Fault($"must be a size, not {Wording.Quote(text)}", "Write a number and a unit such as `512MiB` or `2GiB`.");
+        if (ReadSize(text) is not { } bytes)
+            return new Fault($"must be a size, not {Wording.Quote(text)}", "Write a number and a unit such as `512MiB` or `2GiB`.");
         if (bytes < least) return new Fault($"is smaller than {WriteSize(least)}", $"Write `{WriteSize(least)}` or more.");
         return bytes > most ? new Fault($"is larger than {WriteSize(most)}", $"Write `{WriteSize(most)}` or less.") : null;
     }

@@ -57,7 +57,10 @@ internal sealed class ChoiceShape(IReadOnlyList<string> words) : Shape
         if (node is not YamlText { IsNothing: false } text) return Refuse(node, subject, mistakes);
         if (words.Contains(text.Value)) return node;
         var meant = Wording.Nearest(text.Value, words) is { } near ? $"Did you mean `{near}`? " : "";
-        mistakes.Add(node.At, $"{subject.Name} cannot be {Wording.Quote(text.Value)}.", $"{meant}Known are {Wording.Choice(words).Replace(" or ", " and ", StringComparison.Ordinal)}.");
+        mistakes.Add(
+            node.At,
+            $"{subject.Name} cannot be {Wording.Quote(text.Value)}.",
+            $"{meant}Known are {Wording.Choice(words).Replace(" or ", " and ", StringComparison.Ordinal)}.");
         return null;
     }
 
@@ -65,7 +68,8 @@ internal sealed class ChoiceShape(IReadOnlyList<string> words) : Shape
 }
 
 /// <summary>
-/// <c>true</c> or <c>false</c>. YAML's other words for them (<c>yes</c>, <c>off</c>) are refused with advice, because half of the programs that read YAML take them
+/// <c>true</c> or <c>false</c>. YAML's other words for them (<c>yes</c>, <c>off</c>) are refused with advice, because half of the programs that read YAML
+/// take them
 /// for texts.
 /// </summary>
 internal sealed class TruthShape : Shape

@@ -2,7 +2,8 @@ using WmfCi.Core;
 
 namespace WmfCi.Config.Sites;
 
-/// <summary>How one installation of the service is set up, with every default filled in and every path absolute. Secrets are named by the file that holds them, never held.</summary>
+/// <summary>How one installation of the service is set up, with every default filled in and every path absolute. Secrets are named by the file that holds them,
+/// never held.</summary>
 public sealed record Site
 {
     /// <summary>Where people reach the pages; links in messages begin with it. Ends with a slash.</summary>
@@ -85,7 +86,8 @@ public sealed record TrustSettings
     /// <summary>Groups of the code review whose members are trusted.</summary>
     public ValueArray<string> Groups { get; init; } = [];
 
-    /// <summary>Whether the name or the address is listed; groups are the code review's to answer. Only an address that the code review verified may be asked about.</summary>
+    /// <summary>Whether the name or the address is listed; groups are the code review's to answer. Only an address that the code review verified may be asked
+    /// about.</summary>
     /// <param name="username">A login name, or empty.</param>
     /// <param name="email">An address, or empty.</param>
     public bool Lists(string username, string email) =>
@@ -98,7 +100,9 @@ public sealed record ProjectFilter(ValueArray<string> Patterns)
 {
     /// <summary>Whether a project is served.</summary>
     public bool Serves(string project) =>
-        Patterns.Any(pattern => pattern[0] != '-' && Glob.Matches(pattern, project)) && !Patterns.Any(pattern => pattern[0] == '-' && Glob.Matches(pattern[1..], project));
+        Patterns.Any(pattern => pattern[0] != '-' && Glob.Matches(pattern, project)) && !Patterns.Any(pattern => pattern[0] == '-' && Glob.Matches(
+            pattern[1..],
+            project));
 }
 
 /// <summary>Bounds of the runner; sizes in bytes.</summary>

@@ -45,7 +45,8 @@ public static class SiteFile
     private static SiteReading Read(string file, SourceText? source, Mistakes mistakes)
     {
         var root = source is null ? null : YamlTree.Read(source, mistakes);
-        if (root is null || SiteKeys.File.Check(root, new Subject("The file", "`state: /var/lib/wmfci`"), mistakes) is not YamlMap map) return new SiteReading.Invalid(mistakes.Sorted());
+        if (root is null || SiteKeys.File.Check(root, new Subject("The file", "`state: /var/lib/wmfci`"), mistakes) is not YamlMap map)
+            return new SiteReading.Invalid(mistakes.Sorted());
         JudgeWhole(map, mistakes);
         if (mistakes.Any) return new SiteReading.Invalid(mistakes.Sorted());
         return new SiteReading.Valid(new SiteReader(Path.GetDirectoryName(Path.GetFullPath(file)) ?? "/").Site(map));
@@ -75,7 +76,8 @@ public static class SiteFile
         mistakes.Add(projects.At, "`projects` only excludes, so nothing would be served.", "Add what is served, for example `\"*\"`.");
     }
 
-    private static int Number(YamlMap map, string key, int otherwise) => map.Find(key) is YamlText text ? NumberShape.Value(text.Value) ?? otherwise : otherwise;
+    private static int Number(YamlMap map, string key, int otherwise) =>
+        map.Find(key) is YamlText text ? NumberShape.Value(text.Value) ?? otherwise : otherwise;
 
     /// <summary>Takes the parts of a checked tree.</summary>
     private sealed class SiteReader(string folder)
@@ -93,9 +95,7 @@ public static class SiteFile
                 Trust = map.Find("trust") is YamlMap trust ? Trust(trust) : new TrustSettings(),
                 Projects = map.Find("projects") is null ? new ProjectFilter(["*"]) : new ProjectFilter(Texts(map, "projects")),
                 Runner = map.Find("runner") is YamlMap runner ? Runner(runner) : new RunnerSettings(),
-                Polling = map.Find("polling") is YamlMap polling
-                    ? new PollingSettings { Every = Time(polling, "every") ?? SiteLimits.PollEvery, Overlap = Time(polling, "overlap") ?? SiteLimits.PollOverlap }
-                    : new PollingSettings(),
+                Polling = map.Find("polling") is YamlMap polling ? Polling(polling) : new PollingSettings(),
             };
         }
 
@@ -108,7 +108,11 @@ public static class SiteFile
                 User = Text(map, "user")!,
                 PasswordFile = FullPath(map, "password-file")!,
                 Ssh = map.Find("ssh") is YamlMap ssh
-                    ? new GerritSshSettings(Text(ssh, "host") ?? url.IdnHost, Number(ssh, "port", SiteLimits.SshPort), FullPath(ssh, "key-file")!, FullPath(ssh, "known-hosts-file")!)
+                    ? new GerritSshSettings(
+                        Text(ssh, "host") ?? url.IdnHost,
+                        Number(ssh, "port", SiteLimits.SshPort),
+                        FullPath(ssh, "key-file")!,
+                        FullPath(ssh, "known-hosts-file")!)
                     : null,
                 Label = Text(map, "label") ?? SiteLimits.Label,
                 Pass = Number(map, "pass", SiteLimits.Pass),
@@ -134,6 +138,12 @@ public static class SiteFile
             Log = Size(map, "log") ?? SiteLimits.Log,
             Artifacts = Size(map, "artifacts") ?? SiteLimits.Artifacts,
             ArtifactFiles = Number(map, "artifact-files", SiteLimits.ArtifactFiles),
+        };
+
+        private static PollingSettings Polling(YamlMap map) => new()
+        {
+            Every = Time(map, "every") ?? SiteLimits.PollEvery,
+            Overlap = Time(map, "overlap") ?? SiteLimits.PollOverlap,
         };
 
         /// <summary>An address that relative ones can be put behind.</summary>

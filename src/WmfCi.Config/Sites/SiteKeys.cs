@@ -16,10 +16,25 @@ internal static class SiteKeys
     public static KeyedShape Ssh { get; } = new(
         "a map with `key-file` and `known-hosts-file`",
         [
-            new("host", "text", Text("the name of a machine", SiteRules.Host), "Where Gerrit's SSH daemon is. Without it: the machine of `gerrit.url`.", "host: gerrit.example.org"),
+            new(
+                "host",
+                "text",
+                Text("the name of a machine", SiteRules.Host),
+                "Where Gerrit's SSH daemon is. Without it: the machine of `gerrit.url`.",
+                "host: gerrit.example.org"),
             new("port", "number", new NumberShape(1, 65_535), $"Its port. Without it: {SiteLimits.SshPort}.", $"port: {SiteLimits.SshPort}"),
-            new("key-file", "path", _path, "The private key of the account.", "key-file: /etc/wmfci/id_ed25519") { IsRequired = true, Otherwise = ["identity", "identity-file"] },
-            new("known-hosts-file", "path", _path, "The host keys to believe, as in `~/.ssh/known_hosts`; any other is refused.", "known-hosts-file: /etc/wmfci/known_hosts")
+            new(
+                "key-file",
+                "path",
+                _path,
+                "The private key of the account.",
+                "key-file: /etc/wmfci/id_ed25519") { IsRequired = true, Otherwise = ["identity", "identity-file"] },
+            new(
+                "known-hosts-file",
+                "path",
+                _path,
+                "The host keys to believe, as in `~/.ssh/known_hosts`; any other is refused.",
+                "known-hosts-file: /etc/wmfci/known_hosts")
             {
                 IsRequired = true,
                 Otherwise = ["known-hosts", "known_hosts", "host-key"],
@@ -32,9 +47,24 @@ internal static class SiteKeys
         "a map with `url`, `user` and `password-file`",
         [
             new("url", "address", _url, "Where Gerrit is.", "url: https://gerrit.example.org/r") { IsRequired = true },
-            new("user", "text", _word, "The login name of the service's account there.", "user: wmfci") { IsRequired = true, Otherwise = ["username", "account", "login"] },
-            new("password-file", "path", _path, "The file that holds the account's HTTP password.", "password-file: /etc/wmfci/gerrit-password") { IsRequired = true },
-            new("ssh", "map", Ssh, "The event stream. Without it changes are found by polling alone, which is slower.", "ssh:\n  key-file: /etc/wmfci/id_ed25519\n  known-hosts-file: /etc/wmfci/known_hosts")
+            new(
+                "user",
+                "text",
+                _word,
+                "The login name of the service's account there.",
+                "user: wmfci") { IsRequired = true, Otherwise = ["username", "account", "login"] },
+            new(
+                "password-file",
+                "path",
+                _path,
+                "The file that holds the account's HTTP password.",
+                "password-file: /etc/wmfci/gerrit-password") { IsRequired = true },
+            new(
+                "ssh",
+                "map",
+                Ssh,
+                "The event stream. Without it changes are found by polling alone, which is slower.",
+                "ssh:\n  key-file: /etc/wmfci/id_ed25519\n  known-hosts-file: /etc/wmfci/known_hosts")
             {
                 Short = "ssh: {key-file: /etc/wmfci/id_ed25519, known-hosts-file: /etc/wmfci/known_hosts}",
             },
@@ -48,9 +78,19 @@ internal static class SiteKeys
     public static KeyedShape Trust { get; } = new(
         "a map with `hold-strangers`",
         [
-            new("hold-strangers", "true or false", new TruthShape(), "Whether strangers' first patch sets wait until a trusted person comments `recheck` or votes. Without it: false.", "hold-strangers: true"),
+            new(
+                "hold-strangers",
+                "true or false",
+                new TruthShape(),
+                "Whether strangers' first patch sets wait until a trusted person comments `recheck` or votes. Without it: false.",
+                "hold-strangers: true"),
             new("accounts", "list of texts", Texts(_word), "Login names of trusted people.", "accounts: [alice, bob]") { Otherwise = ["users"] },
-            new("emails", "list of patterns", Texts(Text("an address", SiteRules.Line)), "Addresses of trusted people; `*` stands for any characters. Only addresses that Gerrit verified count.", "emails: [\"*@wikimedia.org\"]") { Otherwise = ["mails", "addresses"] },
+            new(
+                "emails",
+                "list of patterns",
+                Texts(Text("an address", SiteRules.Line)),
+                "Addresses of trusted people; `*` stands for any characters. Only addresses that Gerrit verified count.",
+                "emails: [\"*@wikimedia.org\"]") { Otherwise = ["mails", "addresses"] },
             new("groups", "list of texts", Texts(Text("a name", SiteRules.Line)), "Gerrit groups of trusted people.", "groups: [Developers]"),
         ]);
 
@@ -59,44 +99,114 @@ internal static class SiteKeys
         "a map with `slots` and bounds",
         [
             new("kind", "text", new ChoiceShape([SiteLimits.LocalRunner]), "Where stages run: on this machine.", "kind: local"),
-            new("slots", "number", new NumberShape(1, SiteLimits.MostSlots), $"How many stages run at once. Without it: {SiteLimits.Slots}.", "slots: 4") { Otherwise = ["parallel", "workers", "concurrency", "executors"] },
+            new(
+                "slots",
+                "number",
+                new NumberShape(1, SiteLimits.MostSlots),
+                $"How many stages run at once. Without it: {SiteLimits.Slots}.",
+                "slots: 4") { Otherwise = ["parallel", "workers", "concurrency", "executors"] },
             new("memory", "size", _size, $"Memory of a stage. Without it: {Quantity.WriteSize(SiteLimits.Memory)}.", "memory: 2GiB"),
             new("disk", "size", _size, $"Disk of a stage. Without it: {Quantity.WriteSize(SiteLimits.Disk)}.", "disk: 4GiB"),
-            new("processes", "number", new NumberShape(1, SiteLimits.MostProcesses), $"Processes and threads of a stage. Without it: {SiteLimits.Processes}.", "processes: 512"),
+            new(
+                "processes",
+                "number",
+                new NumberShape(1, SiteLimits.MostProcesses),
+                $"Processes and threads of a stage. Without it: {SiteLimits.Processes}.",
+                "processes: 512"),
             new("log", "size", _size, $"Length of a stage's log. Without it: {Quantity.WriteSize(SiteLimits.Log)}.", "log: 100MiB"),
-            new("artifacts", "size", _size, $"All files that a stage leaves, together. Without it: {Quantity.WriteSize(SiteLimits.Artifacts)}.", "artifacts: 1GiB"),
-            new("artifact-files", "number", new NumberShape(1, SiteLimits.MostArtifactFiles), $"How many files a stage may leave. Without it: {SiteLimits.ArtifactFiles}.", "artifact-files: 1000"),
+            new(
+                "artifacts",
+                "size",
+                _size,
+                $"All files that a stage leaves, together. Without it: {Quantity.WriteSize(SiteLimits.Artifacts)}.",
+                "artifacts: 1GiB"),
+            new(
+                "artifact-files",
+                "number",
+                new NumberShape(1, SiteLimits.MostArtifactFiles),
+                $"How many files a stage may leave. Without it: {SiteLimits.ArtifactFiles}.",
+                "artifact-files: 1000"),
         ]);
 
     /// <summary>The look beside the stream.</summary>
     public static KeyedShape Polling { get; } = new(
         "a map with `every` and `overlap`",
         [
-            new("every", "length of time", _poll, $"How often Gerrit is asked for what the stream may have missed. Without it: {Quantity.WriteTime(SiteLimits.PollEvery)}.", "every: 60s") { Otherwise = ["interval", "period"] },
-            new("overlap", "length of time", _poll, $"How far each look reaches before the last. Without it: {Quantity.WriteTime(SiteLimits.PollOverlap)}.", "overlap: 60s"),
+            new(
+                "every",
+                "length of time",
+                _poll,
+                $"How often Gerrit is asked for what the stream may have missed. Without it: {Quantity.WriteTime(SiteLimits.PollEvery)}.",
+                "every: 60s") { Otherwise = ["interval", "period"] },
+            new(
+                "overlap",
+                "length of time",
+                _poll,
+                $"How far each look reaches before the last. Without it: {Quantity.WriteTime(SiteLimits.PollOverlap)}.",
+                "overlap: 60s"),
         ]);
 
     /// <summary>The file.</summary>
     public static KeyedShape File { get; } = new(
         "a map with `state`, `database` and `gerrit`",
         [
-            new("url", "address", _url, "Where people reach the pages; links in messages begin with it. Without it: that of `listen`.", "url: https://ci.example.org"),
-            new("listen", "address", Text("an address", SiteRules.Listen), $"Where the service listens, without TLS. Without it: `{SiteLimits.Listen}`.", $"listen: {SiteLimits.Listen}") { Otherwise = ["bind", "port"] },
-            new("state", "path", _path, "The folder of everything that the service keeps on disk.", "state: /var/lib/wmfci") { IsRequired = true, Otherwise = ["data", "dir", "folder"] },
-            new("database", "text", Text("a connection string", SiteRules.Database), "How PostgreSQL is reached, without a password. Either this or `database-file`.", "database: Host=/run/postgresql;Database=wmfci;Username=wmfci")
+            new(
+                "url",
+                "address",
+                _url,
+                "Where people reach the pages; links in messages begin with it. Without it: that of `listen`.",
+                "url: https://ci.example.org"),
+            new(
+                "listen",
+                "address",
+                Text("an address", SiteRules.Listen),
+                $"Where the service listens, without TLS. Without it: `{SiteLimits.Listen}`.",
+                $"listen: {SiteLimits.Listen}") { Otherwise = ["bind", "port"] },
+            new(
+                "state",
+                "path",
+                _path,
+                "The folder of everything that the service keeps on disk.",
+                "state: /var/lib/wmfci") { IsRequired = true, Otherwise = ["data", "dir", "folder"] },
+            new(
+                "database",
+                "text",
+                Text("a connection string", SiteRules.Database),
+                "How PostgreSQL is reached, without a password. Either this or `database-file`.",
+                "database: Host=/run/postgresql;Database=wmfci;Username=wmfci")
             {
                 Otherwise = ["db", "postgres", "postgresql"],
             },
             new("database-file", "path", _path, "The file that holds the connection string, for one with a password.", "database-file: /etc/wmfci/database"),
-            new("gerrit", "map", Gerrit, "The code review and the service's account there.", "gerrit:\n  url: https://gerrit.example.org/r\n  user: wmfci\n  password-file: /etc/wmfci/gerrit-password")
+            new(
+                "gerrit",
+                "map",
+                Gerrit,
+                "The code review and the service's account there.",
+                "gerrit:\n  url: https://gerrit.example.org/r\n  user: wmfci\n  password-file: /etc/wmfci/gerrit-password")
             {
                 IsRequired = true,
                 Short = "gerrit: {url: \"https://gerrit.example.org/r\", user: wmfci, password-file: /etc/wmfci/gerrit-password}",
             },
-            new("trust", "map", Trust, "Whose changes run without a word. Without it: everybody's.", "trust:\n  hold-strangers: true\n  groups: [Developers]") { Short = "trust: {hold-strangers: true, groups: [Developers]}" },
-            new("projects", "list of patterns", Texts(Text("a pattern", SiteRules.ProjectPattern), 1), "Which projects are served: `*` stands for any characters, a `-` at the beginning excludes. Without it: all.", "projects: [\"*\", \"-test/*\"]") { Otherwise = ["repositories", "repos"] },
+            new(
+                "trust",
+                "map",
+                Trust,
+                "Whose changes run without a word. Without it: everybody's.",
+                "trust:\n  hold-strangers: true\n  groups: [Developers]") { Short = "trust: {hold-strangers: true, groups: [Developers]}" },
+            new(
+                "projects",
+                "list of patterns",
+                Texts(Text("a pattern", SiteRules.ProjectPattern), 1),
+                "Which projects are served: `*` stands for any characters, a `-` at the beginning excludes. Without it: all.",
+                "projects: [\"*\", \"-test/*\"]") { Otherwise = ["repositories", "repos"] },
             new("runner", "map", Runner, "Where stages run, and their bounds.", "runner:\n  slots: 4") { Short = "runner: {slots: 4}" },
-            new("polling", "map", Polling, "The look at Gerrit beside the event stream.", "polling:\n  every: 60s") { Short = "polling: {every: 60s}", Otherwise = ["poll"] },
+            new(
+                "polling",
+                "map",
+                Polling,
+                "The look at Gerrit beside the event stream.",
+                "polling:\n  every: 60s") { Short = "polling: {every: 60s}", Otherwise = ["poll"] },
         ])
     {
         IsFile = true,

@@ -19,7 +19,8 @@ internal static partial class SiteRules
 
     public static Fault? Listen(string text)
     {
-        if (Url(text) is { } fault) return fault with { Advice = "Write for example `http://127.0.0.1:8080`, or `http://0.0.0.0:8080` to be reached from other machines." };
+        if (Url(text) is { } fault)
+            return fault with { Advice = "Write for example `http://127.0.0.1:8080`, or `http://0.0.0.0:8080` to be reached from other machines." };
         var url = new Uri(text);
         if (url.Scheme != Uri.UriSchemeHttp) return new("must begin with `http://`", "Let a proxy in front of the service speak TLS.");
         return url.AbsolutePath != "/" ? new("must end after the port", $"Write `{url.GetLeftPart(UriPartial.Authority)}`.") : null;
@@ -31,7 +32,8 @@ internal static partial class SiteRules
 
     public static Fault? Line(string text) => string.IsNullOrWhiteSpace(text) || text.Any(char.IsControl) ? new("must be one line of text") : null;
 
-    public static Fault? Host(string text) => HostExpression().IsMatch(text) ? null : new($"must be the name or address of a machine, not {Wording.Quote(text)}");
+    public static Fault? Host(string text) =>
+        HostExpression().IsMatch(text) ? null : new($"must be the name or address of a machine, not {Wording.Quote(text)}");
 
     public static Fault? ProjectPattern(string text) => string.IsNullOrWhiteSpace(text) || text == "-" || text.Any(char.IsControl)
         ? new("must be the name of a project or a pattern", "Write for example `\"*\"`, `mediawiki/*` or `-test/*`.")
@@ -41,7 +43,9 @@ internal static partial class SiteRules
     {
         if (Line(text) is { } fault) return fault;
         if (PasswordExpression().IsMatch(text) || text.Contains("://", StringComparison.Ordinal) && text.Contains('@', StringComparison.Ordinal))
-            return new("has a password in it", "Move the whole connection string into a file that only the service can read, and write `database-file:` with its path.");
+            return new(
+                "has a password in it",
+                "Move the whole connection string into a file that only the service can read, and write `database-file:` with its path.");
         return text.Contains('=', StringComparison.Ordinal) ? null : new("must be a connection string");
     }
 
@@ -49,8 +53,11 @@ internal static partial class SiteRules
     public static string? AdviseOnSecret(YamlEntry entry)
     {
         var key = entry.Key.Value.ToLowerInvariant();
-        if (key is "password" or "pass-word" or "passwd" or "secret" or "token" or "http-password") return "Put the password into a file that only the service can read, and write `password-file:` with its path.";
-        return key is "key" or "private-key" or "ssh-key" ? "Put the key into a file that only the service can read, and write `key-file:` with its path." : null;
+        if (key is "password" or "pass-word" or "passwd" or "secret" or "token" or "http-password")
+            return "Put the password into a file that only the service can read, and write `password-file:` with its path.";
+        return key is "key" or "private-key" or "ssh-key"
+            ? "Put the key into a file that only the service can read, and write `key-file:` with its path."
+            : null;
     }
 
     /// <summary>Whether a line may hold a secret, so that it is not repeated in a report.</summary>

@@ -25,7 +25,9 @@ internal static class SyntaxAdvice
         ("escape", "Within double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes."),
         ("surrogate", "Remove the escape `\\uD…`, which is half of a character."),
         ("hexadecimal", "Within double quotes a backslash begins an escape: write `\\\\` for a backslash, or use single quotes."),
-        ("wrong indentation", "The next lines of a quoted text are indented more than its key: write the text in one line, or in a block that begins with `|`."),
+        (
+            "wrong indentation",
+            "The next lines of a quoted text are indented more than its key: write the text in one line, or in a block that begins with `|`."),
         ("quoted scalar", "A quotation mark is not closed: add the missing one."),
         ("flow", "A bracket or brace is not closed, or a text begins with one: close it, or put the text in quotes."),
         ("cannot start any token", "This character has a meaning in YAML: put the whole text in quotes."),
@@ -58,7 +60,10 @@ internal static class SyntaxAdvice
 
         if (bracket is null && !stop.Message.Contains("quoted scalar", StringComparison.OrdinalIgnoreCase) && BeginsLikeList(source.Line(at.Line)))
         {
-            mistakes.Add(at, "YAML ends the text or list before this, and the line goes on.", "Put the whole command in quotes, or write it after a `|` on the next line.");
+            mistakes.Add(
+                at,
+                "YAML ends the text or list before this, and the line goes on.",
+                "Put the whole command in quotes, or write it after a `|` on the next line.");
             return;
         }
 
@@ -75,7 +80,8 @@ internal static class SyntaxAdvice
         mistakes.Add(at, $"This is not YAML: {reason}.", advice ?? Otherwise);
     }
 
-    /// <summary>The parser names the line after an indented tab as often as the line itself, and the beginning of the map when it knows about the tab.</summary>
+    /// <summary>The parser names the line after an indented tab as often as the line itself, and the beginning of the map when it knows about the
+    /// tab.</summary>
     private static Position? Tab(SourceText source, int line, int last)
     {
         for (var number = Math.Max(1, line - 1); number <= last; number++)
@@ -89,7 +95,8 @@ internal static class SyntaxAdvice
         return null;
     }
 
-    /// <summary>Whether the value on the line begins with what opens a bracket or a quotation and goes on after its end, as <c>[ -f x ] &amp;&amp; y</c>.</summary>
+    /// <summary>Whether the value on the line begins with what opens a bracket or a quotation and goes on after its end, as <c>[ -f x ] &amp;&amp;
+    /// y</c>.</summary>
     private static bool BeginsLikeList(string line)
     {
         var value = line.TrimStart().TrimStart('-').TrimStart();

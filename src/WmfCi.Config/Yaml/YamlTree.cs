@@ -20,7 +20,8 @@ internal sealed class YamlTree
     private YamlTree(SourceText source, Mistakes mistakes) => (_source, _mistakes) = (source, mistakes);
 
     /// <summary>Reads the one document of a file.</summary>
-    /// <returns>Null when there is nothing to go on with; the reason is among the mistakes. Smaller refusals stay in the tree as <see cref="YamlRefused"/>.</returns>
+    /// <returns>Null when there is nothing to go on with; the reason is among the mistakes. Smaller refusals stay in the tree as <see
+    /// cref="YamlRefused"/>.</returns>
     public static YamlNode? Read(SourceText source, Mistakes mistakes)
     {
         var tree = new YamlTree(source, mistakes);
@@ -103,7 +104,10 @@ internal sealed class YamlTree
     {
         _open.Push(frame);
         if (_open.Count <= YamlLimits.Depth) return true;
-        _mistakes.Add(frame.At, $"Lists and maps lie more than {YamlLimits.Depth} deep in one another.", "Remove brackets or indentation; a configuration needs about five levels.");
+        _mistakes.Add(
+            frame.At,
+            $"Lists and maps lie more than {YamlLimits.Depth} deep in one another.",
+            "Remove brackets or indentation; a configuration needs about five levels.");
         return false;
     }
 
