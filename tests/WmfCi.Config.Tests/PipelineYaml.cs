@@ -1,5 +1,4 @@
 using System.Text;
-using WmfCi.Config.Pipelines;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 

@@ -56,7 +56,13 @@ public sealed class SiteFileTests
         Projects = new ProjectFilter(["mediawiki/*", "-mediawiki/vendor"]),
         Runner = new RunnerSettings
         {
-            Slots = 8, Memory = 512L << 20, Disk = 1L << 40, Processes = 99, Log = 5L << 20, Artifacts = 3L << 30, ArtifactFiles = 7,
+            Slots = 8,
+            Memory = 512L << 20,
+            Disk = 1L << 40,
+            Processes = 99,
+            Log = 5L << 20,
+            Artifacts = 3L << 30,
+            ArtifactFiles = 7,
         },
         Polling = new PollingSettings { Every = TimeSpan.FromMinutes(5), Overlap = TimeSpan.FromSeconds(90) },
     });
