@@ -66,7 +66,7 @@ internal sealed class AttemptFolder
     public void Create()
     {
         // Steps may pass through it by the path that the sandbox gives it; the folder above is closed to everybody else.
-        foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) Directory.CreateDirectory(folder, Passable);
+        foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) MakePassable(folder);
         MakeOwned(Work);
         WriteReadable(Path.Combine(Root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000:ci:/home/ci:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
         WriteReadable(Path.Combine(Root, "etc", "group"), "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n");
@@ -78,7 +78,7 @@ internal sealed class AttemptFolder
     public (string Script, string Temporary, string Home) CreateStep(int number, string script)
     {
         var own = Path.Combine("disk", $"{number}");
-        Directory.CreateDirectory(Path.Combine(Root, own), Passable);
+        MakePassable(Path.Combine(Root, own));
         var (temporary, home, file) = (Path.Combine(own, "tmp"), Path.Combine(own, "home"), Path.Combine("steps", $"{number}"));
         MakeOwned(Path.Combine(Root, temporary));
         MakeOwned(Path.Combine(Root, home));
@@ -101,6 +101,13 @@ internal sealed class AttemptFolder
     {
         File.WriteAllText(path, text);
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+    }
+
+    /// <summary>A folder that everybody may look into, whatever the service's own file mode mask says.</summary>
+    public static void MakePassable(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.SetUnixFileMode(folder, Passable);
     }
 
     private void MakeOwned(string folder)

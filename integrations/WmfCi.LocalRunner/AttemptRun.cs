@@ -31,16 +31,9 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         {
             if (Misconfiguration() is { } mistake) return Report(OutcomeKind.Misconfigured, mistake);
             folder.Create();
-            var unpacking = Task.Run(() => LayOutAsync(stop.Ordered));
-            if (!IsHost && await EnsureImageAsync() is { } missing)
-            {
-                await unpacking;
-                return missing;
-            }
-
-            await unpacking;
+            if (await PrepareAsync() is { } missing) return missing;
             var report = await RunStepsAsync();
-            return report.Kind == OutcomeKind.Stopped ? report : await CollectAsync(report);
+            return report.Kind is OutcomeKind.Stopped or OutcomeKind.InfrastructureFailed ? report : await CollectAsync(report);
         }
         catch (RefusedSnapshotException error)
         {
@@ -81,9 +74,27 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     private static bool IsVariableName(string name) =>
         name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 
+    /// <summary>Lays out the workspace and fetches the image, side by side.</summary>
+    private async Task<AttemptReport?> PrepareAsync()
+    {
+        var layingOut = Task.Run(() => LayOutAsync(stop.Ordered));
+        try
+        {
+            if (!IsHost && await EnsureImageAsync() is { } missing) return missing;
+        }
+        finally
+        {
+            // Nothing may write into the folder any more when it is removed, whichever of the two failed first.
+            await Task.WhenAny(layingOut);
+        }
+
+        await layingOut;
+        return null;
+    }
+
     private async Task<AttemptReport?> EnsureImageAsync()
     {
-        var missing = await parts.Podman.EnsureImageAsync(spec.Stage.Image, line => log.NoteAsync(line, default), default);
+        var missing = await parts.Podman.EnsureImageAsync(spec.Stage.Image, line => log.NoteAsync(line, default), stop.Ordered);
         return missing is var (why, isMisconfigured) ? Report(isMisconfigured ? OutcomeKind.Misconfigured : OutcomeKind.InfrastructureFailed, why) : null;
     }
 
@@ -139,6 +150,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         }
 
         if (end.RanOutOfMemory) return Report(OutcomeKind.OutOfMemory, LimitWatch.OutOfMemory(Options).Explanation, step, end.ExitCode);
+        if (end.IsMisconfigured) return Report(OutcomeKind.Misconfigured, end.Trouble, step);
         if (end.ExitCode is not { } exit) return Report(OutcomeKind.InfrastructureFailed, $"{end.Trouble}{(log.Tail.Length > 0 ? $": {log.Tail}" : "")}", step);
         if (await _watch.IsDiskExceededAsync(default) || exit == FileTooLarge) return Report(stop.Order ?? FileExceedsDisk(), step) with { ExitCode = exit };
         var more = end.WantedMoreProcesses ? $" It wanted more than the {Options.MaxProcesses} processes and threads that a stage may have at once: let it run less in parallel, or ask the operators to raise the limit (MaxProcesses)." : "";

@@ -31,8 +31,14 @@ internal sealed partial class Podman(LocalRunnerOptions options)
     /// <summary>Arguments before the verb. On version 1 there is no systemd to ask for control groups.</summary>
     public IReadOnlyList<string> GlobalArguments { get; } = IsVersionOne ? ["--cgroup-manager=cgroupfs"] : [];
 
-    /// <summary>The limit by user, on top of the container's own: users share it over all their containers, so it is no tighter than must be.</summary>
-    public int ProcessLimit { get; } = Math.Max(options.MaxProcesses, 32768);
+    /// <summary>
+    /// The limit of processes by user, on top of the container's own: users share it over all their containers, so it is no tighter than must be. Said
+    /// explicitly, and no higher than this process's own, because a runtime without CAP_SYS_RESOURCE fails when it is to raise a limit.
+    /// </summary>
+    public long ProcessLimit { get; } = Math.Min(Math.Max(options.MaxProcesses, 32768), OwnLimit("Max processes"));
+
+    /// <summary>How many files a process may have open, likewise.</summary>
+    public static long OpenFiles { get; } = Math.Min(65536, OwnLimit("Max open files"));
 
     /// <summary>Only runc knows control groups of version 1 on every kernel.</summary>
     public static IEnumerable<(string Option, string Value)> RuntimeOptions() => IsVersionOne ? [("runtime", "runc")] : [];
@@ -41,6 +47,14 @@ internal sealed partial class Podman(LocalRunnerOptions options)
     public static IEnumerable<string> UserOptions(int stepUser) => Environment.IsPrivilegedProcess
         ? [string.Create(CultureInfo.InvariantCulture, $"--user={stepUser}:{stepUser}")]
         : ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"];
+
+    private static long OwnLimit(string name)
+    {
+        // "Max open files            1024                 524288               files": name, soft, hard, unit.
+        var line = Array.Find(File.ReadAllLines("/proc/self/limits"), line => line.StartsWith(name, StringComparison.Ordinal));
+        var values = line?[name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [];
+        return values.Length > 1 && long.TryParse(values[1], NumberStyles.None, CultureInfo.InvariantCulture, out var hard) ? hard : long.MaxValue;
+    }
 
     /// <summary>Whether a text can be the name of an image, with a registry, a tag or a digest.</summary>
     public static bool IsImageName(string text) => text.Length <= 512 && ImageName().IsMatch(text);

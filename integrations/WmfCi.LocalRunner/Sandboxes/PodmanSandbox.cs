@@ -8,8 +8,8 @@ namespace WmfCi.LocalRunner.Sandboxes;
 internal sealed class PodmanSandbox(LocalRunnerOptions options, StepFiles step, Podman podman, TimeSpan atMost) : Sandbox
 {
     private const string Entry = "exec 2>&1; exec /bin/sh -e \"$0\"";
-    private const int MaxTroubleLength = 600, OpenFiles = 65536;
-    private const int PodmanFailed = 125;
+    private const int MaxTroubleLength = 600;
+    private const int PodmanFailed = 125, Killed = 128 + HeldProcess.Kill;
 
     // How long after the stage's own time podman ends a container by itself, for the case that this service is no more.
     private static readonly TimeSpan OrphanMargin = TimeSpan.FromMinutes(1);
@@ -61,9 +61,14 @@ internal sealed class PodmanSandbox(LocalRunnerOptions options, StepFiles step, 
         if (exit == 0) return new SandboxEnd(0);
         var state = await podman.StateOfAsync(Name);
         if (state is not { WasStarted: true } || exit == PodmanFailed && state.ExitCode != PodmanFailed)
-            return new SandboxEnd(null, $"podman could not run the step: {_trouble.ToString().Trim()}");
-        return new SandboxEnd(exit, "", state.RanOutOfMemory);
+            return NeverBegan(_trouble.ToString().Trim());
+        // podman notices only some of the kernel's kills; that a step's shell reports SIGKILL, which nobody here sent, is the sign that is always there.
+        return new SandboxEnd(exit, "", state.RanOutOfMemory || exit == Killed && podman.CanLimitMemory);
     }
+
+    private SandboxEnd NeverBegan(string trouble) => trouble.Contains("/bin/sh", StringComparison.Ordinal) && trouble.Contains("no such file", StringComparison.OrdinalIgnoreCase)
+        ? new SandboxEnd(null, $"The image {step.Stage.Image} has no /bin/sh, which steps are run with. Choose an image that has one.", IsMisconfigured: true)
+        : new SandboxEnd(null, $"podman could not run the step: {trouble}");
 
     private IEnumerable<string> Arguments()
     {
@@ -83,7 +88,7 @@ internal sealed class PodmanSandbox(LocalRunnerOptions options, StepFiles step, 
         yield return "--read-only";
         yield return "--read-only-tmpfs=false";
         foreach (var option in Podman.UserOptions(options.StepUser)) yield return option;
-        yield return $"--ulimit=nofile={OpenFiles}:{OpenFiles}";
+        yield return $"--ulimit=nofile={Podman.OpenFiles}:{Podman.OpenFiles}";
         yield return $"--ulimit=nproc={podman.ProcessLimit}:{podman.ProcessLimit}";
         yield return "--ulimit=core=0:0";
         yield return $"--ulimit=fsize={options.DiskBytes}:{options.DiskBytes}";

@@ -24,7 +24,8 @@ internal sealed record StepFiles(AttemptFolder Folder, string Script, string Tem
 /// <param name="Trouble">What went wrong outside of the step; empty when nothing did.</param>
 /// <param name="RanOutOfMemory">Whether the kernel killed something in it for want of memory.</param>
 /// <param name="WantedMoreProcesses">Whether a new process was refused.</param>
-internal sealed record SandboxEnd(int? ExitCode, string Trouble = "", bool RanOutOfMemory = false, bool WantedMoreProcesses = false);
+/// <param name="IsMisconfigured">Whether the trouble is the configuration's, not the worker's.</param>
+internal sealed record SandboxEnd(int? ExitCode, string Trouble = "", bool RanOutOfMemory = false, bool WantedMoreProcesses = false, bool IsMisconfigured = false);
 
 /// <summary>A fresh place for one step, by one of the two programs that make such places.</summary>
 internal abstract class Sandbox : IDisposable
