@@ -36,6 +36,7 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
             FailedStep = report.FailedStep,
             ExitCode = report.ExitCode,
             Excerpt = report.Kind == OutcomeKind.Succeeded ? [] : log.Excerpt,
+            Tests = await ReportReader.ReadAsync(store, report.Files, cancellationToken),
             ArtifactCount = report.Files.Count,
         };
         var whole = await log.CloseAsync(store, cancellationToken);
