@@ -49,7 +49,7 @@ internal sealed class HttpFront(Site site, Faults faults)
         else if (authenticated && user is null) answer = RestAnswer.Unauthorized;
         else if (toGit is { } wanted) answer = await git.AnswerAsync(context, wanted, user);
         else if (RestApi.Knows(path)) answer = await RestAsync(context, new RestRequest(context.Request.Method, path, query, body, user));
-        else answer = await pages.AnswerAsync(context, path, (query, body));
+        else answer = await pages.AnswerAsync(context, path, body);
         if (fault is not null) context.Abort();
         else if (answer is not null) await answer.SendAsync(context.Response, context.RequestAborted);
     }

@@ -51,6 +51,9 @@ public sealed class StandInGerrit : IAsyncDisposable
     /// <summary>How many event streams are open now.</summary>
     public int OpenStreams => site.Events.Count;
 
+    /// <summary>Is done when at least so many event streams are open: what happens from then on is told to them.</summary>
+    public Task StreamsOpenAsync(int count, CancellationToken ct) => site.Events.WaitForAsync(count, ct);
+
     /// <summary>The lines that <c>testbed/gerrit env</c> prints for a real server: how to reach this one, as <c>NAME=value</c>.</summary>
     public IReadOnlyDictionary<string, string> Environment => new Dictionary<string, string>(StringComparer.Ordinal)
     {

@@ -14,6 +14,7 @@ internal sealed class EventStreams
     private static readonly JsonSerializerOptions Wire = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private readonly Lock gate = new();
     private readonly List<Listener> listeners = [];
+    private TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Whether new listeners are turned away.</summary>
     public bool Refuse { get; set; }
@@ -27,8 +28,27 @@ internal sealed class EventStreams
     {
         if (Refuse) return null;
         var listener = new Listener(account, types, this);
-        lock (gate) listeners.Add(listener);
+        lock (gate)
+        {
+            listeners.Add(listener);
+            opened.TrySetResult();
+            opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
         return listener;
+    }
+
+    public async Task WaitForAsync(int count, CancellationToken ct)
+    {
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                if (listeners.Count >= count) return;
+                next = opened.Task;
+            }
+            await next.WaitAsync(ct);
+        }
     }
 
     public void CutAll()

@@ -27,6 +27,9 @@ internal sealed record RestAnswer(int Status, string ContentType, byte[] Body)
 
     public static RestAnswer Text(int status, string text) => new(status, TextType, Encoding.UTF8.GetBytes(text + "\n"));
 
+    /// <summary>Plain text as it stands, such as a script.</summary>
+    public static RestAnswer Plain(string text) => new(200, TextType, Encoding.UTF8.GetBytes(text));
+
     public static RestAnswer Html(string html, int status = 200) => new(status, "text/html;charset=utf-8", Encoding.UTF8.GetBytes(html));
 
     public static RestAnswer Redirect(string to) =>

@@ -205,7 +205,7 @@ public abstract partial class GerritContract
         var (_, clone, number) = await ChangeAsync();
         var project = (string)(await DetailAsync(number))["project"]!;
         var ssh = Peer.SshArguments("alice");
-        await clone.GitAsync("config", "core.sshCommand", "ssh " + string.Join(' ', ssh.Take(ssh.Count - 1).Except(["-p", ssh[1]])));
+        await clone.GitAsync("config", "core.sshCommand", "ssh " + string.Join(' ', ssh.Skip(2).SkipLast(1)));
         await clone.GitAsync("remote", "set-url", "origin", $"ssh://{ssh[^1]}:{ssh[1]}/{project}");
         await clone.AmendAsync(("file.txt", "by ssh\n"));
 

@@ -161,7 +161,7 @@ public abstract partial class GerritContract
         ((string)events[2]["patchSet"]!["revision"]!).ShouldBe(await clone.HeadAsync());
         var change = await DetailAsync(number);
         ((string)change["status"]!).ShouldBe("MERGED");
-        change["submitter"].ShouldBeNull();
+        ((string)change["submitter"]!["username"]!).ShouldBe("wmfci");
         ((string)change["messages"]!.AsArray()[^1]!["message"]!).ShouldBe("Change has been successfully pushed.");
     }
 
