@@ -45,20 +45,25 @@ internal sealed class HttpFront(Site site, Faults faults)
             return;
         }
         RestAnswer? answer;
-        if (wrong || (authenticated && user is null && toGit is null)) answer = RestAnswer.Unauthorized;
-        else if (authenticated && user is null) answer = RestAnswer.Unauthorized;
-        else if (toGit is { } wanted) answer = await git.AnswerAsync(context, wanted, user);
-        else if (RestApi.Knows(path)) answer = await RestAsync(context, new RestRequest(context.Request.Method, path, query, body, user));
-        else answer = await pages.AnswerAsync(context, path, body);
+        try
+        {
+            if (wrong || (authenticated && user is null)) answer = RestAnswer.Unauthorized;
+            else if (toGit is { } wanted) answer = await git.AnswerAsync(context, wanted, user);
+            else if (RestApi.Knows(path)) answer = await RestAsync(new RestRequest(context.Request.Method, path, query, body, user));
+            else answer = await pages.AnswerAsync(context, path, body);
+        }
+        catch (GitFailedException e)
+        {
+            answer = RestAnswer.Text(500, "git failed: " + e.Message.Trim());
+        }
         if (fault is not null) context.Abort();
         else if (answer is not null) await answer.SendAsync(context.Response, context.RequestAborted);
     }
 
-    private async Task<RestAnswer> RestAsync(HttpContext context, RestRequest request)
+    private async Task<RestAnswer> RestAsync(RestRequest request)
     {
         if (request.User is null && (!site.Options.AnonymousRead || request.Method is not ("GET" or "HEAD"))) return RestAnswer.Text(403, "Authentication required");
         // What has been begun is finished even when the caller goes away, as the real server does.
-        _ = context;
         return await rest.AnswerAsync(request, CancellationToken.None);
     }
 

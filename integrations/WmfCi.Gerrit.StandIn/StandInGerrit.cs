@@ -13,6 +13,7 @@ public sealed class StandInGerrit : IAsyncDisposable
     /// <summary>The version of the real server whose behaviour is followed.</summary>
     public const string GerritVersion = "3.10.2";
 
+    private const long MaxPush = 1L << 30;
     private readonly Site site;
     private readonly WebApplication webServer;
     private readonly SshServer sshServer;
@@ -135,7 +136,7 @@ public sealed class StandInGerrit : IAsyncDisposable
         builder.WebHost.UseUrls($"http://127.0.0.1:{port}").ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = null;
+            kestrel.Limits.MaxRequestBodySize = MaxPush;
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(1));
         return builder.Build();

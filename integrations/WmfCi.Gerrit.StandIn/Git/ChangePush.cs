@@ -19,7 +19,8 @@ internal sealed class ChangePush(Site site, PushRequest request, PushReport repo
             if (magic.Mistake is not null) throw new RefusedPushException(magic.Mistake);
             if (magic.Submit) throw new RefusedPushException("submit on push is not supported by this server");
             var repository = site.Repository(request.Project);
-            if (await repository.ResolveAsync("refs/heads/" + magic.Branch, ct) is null) throw new RefusedPushException($"branch {magic.Branch} not found");
+            // A name such as 'main~1' means a commit to git, but no branch.
+            if (magic.Branch.Any(c => c is '~' or '^' or ':' or '{') || await repository.ResolveAsync("refs/heads/" + magic.Branch, ct) is null) throw new RefusedPushException($"branch {magic.Branch} not found");
             foreach (var (label, value) in magic.Votes) CheckVote(label, value);
             var items = await ItemsAsync(repository, command.New, magic.Branch, ct);
             await ApplyAsync(repository, items, magic, ct);

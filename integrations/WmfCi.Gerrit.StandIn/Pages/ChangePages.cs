@@ -147,7 +147,7 @@ internal sealed class ChangePages(Site site)
     private static Markup Files(PatchSet patchSet) =>
         patchSet.Files.Count == 0
             ? Markup.Of($"<p>None.</p>")
-            : Markup.Of($"<table><tbody>{Markup.Join(patchSet.Files.Select(f => Markup.Of($"<tr><td>{f.Status}</td><td><code>{f.Path}</code></td><td class=\"n\">+{f.Inserted}</td><td class=\"n\">−{f.Deleted}</td></tr>")))}</tbody></table>");
+            : Markup.Of($"<table><tbody>{Markup.Join(patchSet.Files.Select(f => Markup.Of($"<tr><td>{f.Status}</td><td class=\"path\"><code>{f.Path}</code></td><td class=\"n\">+{f.Inserted}</td><td class=\"n\">−{f.Deleted}</td></tr>")))}</tbody></table>");
 
     private Markup Message(Change change, ChangeMessage message)
     {

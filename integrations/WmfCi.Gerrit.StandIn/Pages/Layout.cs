@@ -14,7 +14,7 @@ internal static class Layout
         body > header { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; justify-content: space-between; padding: .75rem 0; border-bottom: 1px solid var(--line); }
         h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
         table { width: 100%; border-collapse: collapse; } th, td { text-align: left; padding: .4rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-        .n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+        .path { width: 100%; } .n { font-variant-numeric: tabular-nums; white-space: nowrap; }
         pre { white-space: pre-wrap; background: var(--soft); border-radius: 6px; padding: .6rem .75rem; margin: .25rem 0; font: 14px/1.45 ui-monospace, monospace; }
         .text { white-space: pre-wrap; } article { margin: .75rem 0; } time, small { opacity: .75; font-size: .85rem; }
         .badge { display: inline-block; border: 1px solid currentColor; border-radius: 1em; padding: 0 .6em; font-size: .85rem; white-space: nowrap; }

@@ -113,7 +113,7 @@ internal sealed class ChangeResource(Site site, RestRequest request)
                 return RestAnswer.Json(JsonValue.Create("")!, lifecycle.SetPrivate(change, who, true, input.Text("message") ?? "") ? 201 : 200);
             case "private.delete": lifecycle.SetPrivate(change, who, false, input.Text("message") ?? ""); return RestAnswer.NoContent;
             case "hashtags":
-                lifecycle.SetHashtags(change, who, input.List("add").Select(t => t.GetValue<string>()), input.List("remove").Select(t => t.GetValue<string>()));
+                lifecycle.SetHashtags(change, who, input.List("add").Select(t => t.ToString()), input.List("remove").Select(t => t.ToString()));
                 return Hashtags(change);
             case "attention": return Attention(change, input, who);
             default: throw RestApi.NotFound(request.Path[2]);

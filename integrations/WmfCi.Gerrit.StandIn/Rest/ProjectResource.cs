@@ -62,7 +62,8 @@ internal sealed class ProjectResource(Site site, RestRequest request)
         if (!Rights.MayCreateProject(request.Who)) throw new RefusedException(403, "create project not permitted");
         if (site.Project(name) is not null) throw new RefusedException(409, $"Project \"{name}\" already exists");
         var input = request.Input();
-        var branch = Short(input.List("branches").FirstOrDefault()?.GetValue<string>() ?? "main");
+        var branch = Short(input.List("branches").FirstOrDefault()?.ToString() ?? "main");
+        if (!(await GitProgram.TryAsync(site.Folder, ["check-ref-format", Heads + branch], ct)).Succeeded) throw new RefusedException(400, $"invalid branch name \"{branch}\"");
         var project = new Project
         {
             Name = name,
