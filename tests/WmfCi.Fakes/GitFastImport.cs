@@ -13,30 +13,10 @@ public sealed class GitFastImport : IDisposable
     /// <param name="commit">What it says and where it stands; parents are marks that this method returned.</param>
     /// <param name="files">Its whole tree.</param>
     /// <returns>Its mark.</returns>
-    public int Commit(GitFastImportCommit commit, IEnumerable<KeyValuePair<string, GitFile>> files)
-    {
-        var mark = ++marks;
-        Line($"commit {commit.Ref}");
-        Line($"mark :{mark}");
-        Line($"author Fake <fake@example.org> {commit.Time} +0000");
-        Line($"committer Fake <fake@example.org> {commit.Time} +0000");
-        Data(Encoding.UTF8.GetBytes(commit.Message));
-        for (var i = 0; i < commit.Parents.Count; i++) Line((i == 0 ? "from :" : "merge :") + commit.Parents[i]);
-        Line("deleteall");
-        foreach (var (path, file) in files)
-        {
-            if (file.Mode == GitFile.Submodule)
-            {
-                Line($"M 160000 {Encoding.ASCII.GetString(file.Content)} {path}");
-                continue;
-            }
+    public int Commit(GitFastImportCommit commit, IEnumerable<KeyValuePair<string, GitFile>> files) => Commit(commit, files, "deleteall");
 
-            Line($"M {file.Mode} inline {path}");
-            Data(file.Content);
-        }
-
-        return mark;
-    }
+    /// <summary>Adds a commit that says only what is new compared with its first parent; nothing is deleted.</summary>
+    public int Change(GitFastImportCommit commit, IEnumerable<KeyValuePair<string, GitFile>> files) => Commit(commit, files, before: null);
 
     /// <summary>Sets a ref to a commit.</summary>
     public void Reset(string name, int mark)
@@ -58,6 +38,31 @@ public sealed class GitFastImport : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => stream.Dispose();
+
+    private int Commit(GitFastImportCommit commit, IEnumerable<KeyValuePair<string, GitFile>> files, string? before)
+    {
+        var mark = ++marks;
+        Line($"commit {commit.Ref}");
+        Line($"mark :{mark}");
+        Line($"author Fake <fake@example.org> {commit.Time} +0000");
+        Line($"committer Fake <fake@example.org> {commit.Time} +0000");
+        Data(Encoding.UTF8.GetBytes(commit.Message));
+        for (var i = 0; i < commit.Parents.Count; i++) Line((i == 0 ? "from :" : "merge :") + commit.Parents[i]);
+        if (before is not null) Line(before);
+        foreach (var (path, file) in files)
+        {
+            if (file.Mode == GitFile.Submodule)
+            {
+                Line($"M 160000 {Encoding.ASCII.GetString(file.Content)} {path}");
+                continue;
+            }
+
+            Line($"M {file.Mode} inline {path}");
+            Data(file.Content);
+        }
+
+        return mark;
+    }
 
     private void Data(ReadOnlySpan<byte> data)
     {

@@ -62,7 +62,7 @@ public sealed class Snapshots
         var tree = three.Repository.Stage(ObjectKind.Tree, TreeEntry.Format([new TreeEntry(TreeEntry.FileMode, (byte[])[0xE9], blob)]));
         three.Repository.Store(tree);
         var commit = new CommitWriter(three.Repository, MergeSettings.Default)
-            .Pick(tree, three.Repository.Commit(ObjectName.Parse(three.Ours)), three.Repository.Commit(ObjectName.Parse(three.Ours)));
+            .Move(tree, three.Repository.Commit(ObjectName.Parse(three.Ours)), three.Repository.Commit(ObjectName.Parse(three.Ours)));
         using var stream = new MemoryStream();
         await SourceSnapshot.Write(three.Repository, commit.Id.ToString(), stream, SnapshotOptions.Default, Token);
         Plain(stream.ToArray())[..2].ShouldBe([0xE9, 0]);

@@ -16,9 +16,9 @@ internal sealed class CommitWriter(BareRepository repository, MergeSettings sett
         return Stage(tree, [ours.Id, theirs.Id], identity, (identity, default, Encoding.UTF8.GetBytes(text)));
     }
 
-    /// <summary>A commit taken onto another tip: its author and message, dated with the later of the two.</summary>
-    public CommitData Pick(ObjectName tree, CommitData onto, CommitData picked) =>
-        Stage(tree, [onto.Id], Identity(Later(onto, picked)), (picked.Author, picked.Encoding, picked.Message));
+    /// <summary>A commit taken onto another tip, which replaces its first parent: its author and message, dated with the later of the two.</summary>
+    public CommitData Move(ObjectName tree, CommitData onto, CommitData moved) =>
+        Stage(tree, [onto.Id, .. moved.Parents.Skip(1)], Identity(Later(onto, moved)), (moved.Author, moved.Encoding, moved.Message));
 
     private static CommitData Later(CommitData left, CommitData right) => right.CommitTime > left.CommitTime ? right : left;
 

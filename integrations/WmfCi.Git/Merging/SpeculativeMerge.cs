@@ -40,7 +40,7 @@ public static class SpeculativeMerge
                 SubmitType.MergeAlways => Finish(MergeTips(tip, change)),
                 SubmitType.FastForwardOnly => isBehind ? Same(change)
                     : new MergeResult.NotFastForward("The project takes only fast-forwards, and the change does not stand on the tip of its branch: rebase it"),
-                SubmitType.CherryPick => Finish(Apply(tip, [change], skipSame: true)),
+                SubmitType.CherryPick => Finish(Pick(tip, change)),
                 SubmitType.RebaseIfNecessary when isBehind => Same(change),
                 SubmitType.RebaseIfNecessary or SubmitType.RebaseAlways => Finish(Rebase(tip, change)),
                 _ => throw new ArgumentOutOfRangeException(nameof(change), settings.SubmitType, "No such submit type"),
@@ -56,27 +56,12 @@ public static class SpeculativeMerge
             return Same(commit);
         }
 
-        // A merge commit cannot be rebased. One that stands on other unmerged commits makes Gerrit merge the series as a whole;
-        // one at its bottom is merged, and what stands on it rebased.
+        // Commit by commit; a merge commit is rebased by what it changed against its first parent, and keeps its others.
         private (CommitData? Commit, MergeResult.Conflict? Conflict) Rebase(CommitData tip, CommitData change)
         {
-            var series = History.Unmerged(change, tip, MaxCommits, repository.Commit);
-            var simple = series.FindIndex(one => one.Parents.Length < 2);
-            if (simple >= 0 && series.FindLastIndex(one => one.Parents.Length > 1) > simple)
-                return History.IsAncestor(tip, change, repository.Commit) ? (change, null) : MergeTips(tip, change);
-            return Apply(tip, series, skipSame: false);
-        }
-
-        private (CommitData? Commit, MergeResult.Conflict? Conflict) Apply(CommitData tip, List<CommitData> series, bool skipSame)
-        {
-            foreach (var one in series)
+            foreach (var one in History.Unmerged(change, tip, MaxCommits, repository.Commit))
             {
-                var (next, conflict) = one.Parents.Length switch
-                {
-                    0 => (null, new MergeResult.Conflict([], "A commit without parent cannot be rebased or picked onto a branch: give it the branch as parent")),
-                    1 => Pick(tip, one, skipSame),
-                    _ => History.IsAncestor(tip, one, repository.Commit) ? (one, null) : MergeTips(tip, one),
-                };
+                var (next, conflict) = Move(tip, one);
                 if (next is null) return (null, conflict);
                 tip = next;
             }
@@ -84,11 +69,19 @@ public static class SpeculativeMerge
             return (tip, null);
         }
 
-        private (CommitData? Commit, MergeResult.Conflict? Conflict) Pick(CommitData tip, CommitData one, bool skipSame)
+        // A merge commit cannot be picked: Gerrit merges it.
+        private (CommitData? Commit, MergeResult.Conflict? Conflict) Pick(CommitData tip, CommitData change)
         {
+            if (change.Parents.Length > 1) return History.IsAncestor(tip, change, repository.Commit) ? (change, null) : MergeTips(tip, change);
+            var (picked, conflict) = Move(tip, change);
+            return picked?.Tree == tip.Tree ? (tip, null) : (picked, conflict); // nothing left of it: Gerrit makes no commit
+        }
+
+        private (CommitData? Commit, MergeResult.Conflict? Conflict) Move(CommitData tip, CommitData one)
+        {
+            if (one.Parents.IsEmpty) return (null, new MergeResult.Conflict([], "A commit without parent cannot be rebased or picked onto a branch: give it the branch as parent"));
             var (tree, conflict) = MergeTrees(repository.Commit(one.Parents[0]).Tree, tip, one);
-            if (conflict is not null) return (null, conflict);
-            return skipSame && tree == tip.Tree ? (tip, null) : (writer.Pick(tree, tip, one), null);
+            return conflict is not null ? (null, conflict) : (writer.Move(tree, tip, one), null);
         }
 
         private (CommitData? Commit, MergeResult.Conflict? Conflict) MergeTips(CommitData tip, CommitData change)

@@ -50,11 +50,22 @@ internal sealed class GerritForMerges : IDisposable
             return "not even uploaded: internal error";
         }
 
-        var change = $"changes/{Project}~{branch}~{history.ChangeId}/revisions/current/";
+        return await Land(history.ChangeId, branch, cancellationToken);
+    }
+
+    /// <summary>Votes and submits what is uploaded.</summary>
+    public async Task<string?> Land(string changeId, string branch, CancellationToken cancellationToken)
+    {
+        await Vote(changeId, branch, cancellationToken);
+        var (status, text) = await Send("wmfci", HttpMethod.Post, Current(changeId, branch) + "submit", new { }, cancellationToken);
+        return status == HttpStatusCode.OK ? null : $"{(int)status} {text}";
+    }
+
+    public async Task Vote(string changeId, string branch, CancellationToken cancellationToken)
+    {
+        var change = Current(changeId, branch);
         (await Send("alice", HttpMethod.Post, change + "review", Labels("Code-Review"), cancellationToken)).Status.ShouldBe(HttpStatusCode.OK);
         (await Send("wmfci", HttpMethod.Post, change + "review", Labels("Verified"), cancellationToken)).Status.ShouldBe(HttpStatusCode.OK);
-        var (status, text) = await Send("wmfci", HttpMethod.Post, change + "submit", new { }, cancellationToken);
-        return status == HttpStatusCode.OK ? null : $"{(int)status} {text}";
     }
 
     public Task Fetch(CancellationToken cancellationToken) =>
@@ -62,6 +73,8 @@ internal sealed class GerritForMerges : IDisposable
             .WithEnvironmentVariables(env => env.Set("GIT_TERMINAL_PROMPT", "0")).ExecuteAsync(cancellationToken);
 
     public void Dispose() => http.Dispose();
+
+    private string Current(string changeId, string branch) => $"changes/{Project}~{branch}~{changeId}/revisions/current/";
 
     private static object Labels(string label) => new { labels = new Dictionary<string, int>(StringComparer.Ordinal) { [label] = 2 }, notify = "NONE" };
 

@@ -10,6 +10,7 @@ namespace WmfCi.Git.Tests;
 /// </summary>
 public sealed class Merges_are_those_of_the_real_Gerrit(ITestOutputHelper output)
 {
+    private const string Absent = "GERRIT_URL is not set: start the real Gerrit of the testbed and export what it prints";
     private const int Batch = 200;
     private const int Uploads = 3; // at the same time
     private static readonly int Histories = Number("WMFCI_MERGE_HISTORIES", 60);
@@ -30,9 +31,40 @@ public sealed class Merges_are_those_of_the_real_Gerrit(ITestOutputHelper output
     [Fact]
     public async Task When_changes_are_picked_without_content_merge() => await Compare("CHERRY_PICK", SubmitType.CherryPick, content: false, Histories / 12);
 
+    [Theory]
+    [InlineData("MERGE_IF_NECESSARY", SubmitType.MergeIfNecessary)]
+    [InlineData("MERGE_ALWAYS", SubmitType.MergeAlways)]
+    [InlineData("REBASE_IF_NECESSARY", SubmitType.RebaseIfNecessary)]
+    [InlineData("REBASE_ALWAYS", SubmitType.RebaseAlways)]
+    [InlineData("CHERRY_PICK", SubmitType.CherryPick)]
+    public async Task A_series_of_two_lands_as_predicted(string gerritType, SubmitType type)
+    {
+        Assert.SkipUnless(GerritForMerges.Address is not null, Absent);
+        var cancellationToken = TestContext.Current.CancellationToken;
+        using var folder = new TemporaryFolder();
+        using var import = new GitFastImport();
+        var files = Three.Files(("a", "1\n2\n3\n"), ("b", "1\n"));
+        string[] ids = ["I" + new string('1', 40), "I" + new string('2', 40)];
+        var root = import.Commit(new GitFastImportCommit("refs/heads/w", "root", 1000, []), files);
+        import.Reset("refs/heads/ours", import.Commit(new GitFastImportCommit("refs/heads/w", "ours", 1001, [root]), files.With("a", "x\n2\n3\n")));
+        var first = import.Commit(new GitFastImportCommit("refs/heads/w", "first\n\nChange-Id: " + ids[0], 1002, [root]), files.With("b", "2\n"));
+        import.Reset("refs/heads/theirs", import.Commit(new GitFastImportCommit("refs/heads/w", "second\n\nChange-Id: " + ids[1], 1003, [first]), files.With("b", "2\n").With("a", "1\n2\ny\n")));
+        await import.Run(folder.Path, cancellationToken);
+        using var gerrit = await GerritForMerges.Create(folder.Path, (gerritType, true), cancellationToken);
+        await gerrit.Push(["refs/heads/ours:refs/heads/t1"], cancellationToken);
+        await gerrit.Push(["refs/heads/theirs:refs/for/t1"], cancellationToken);
+        await gerrit.Vote(ids[0], "t1", cancellationToken);
+        (await gerrit.Land(ids[1], "t1", cancellationToken)).ShouldBeNull();
+        await gerrit.Fetch(cancellationToken);
+        using var repository = BareRepository.Open(folder.Path);
+        using var sharp = new LibGit2Sharp.Repository(folder.Path);
+        var here = SpeculativeMerge.Run(repository, sharp.Refs["refs/heads/ours"].TargetIdentifier, sharp.Refs["refs/heads/theirs"].TargetIdentifier, new MergeSettings { SubmitType = type });
+        here.ShouldBeOfType<MergeResult.Merged>().Tree.ShouldBe(Tree(sharp, "refs/landed/t1"));
+    }
+
     private async Task Compare(string gerritType, SubmitType type, bool content, int count)
     {
-        Assert.SkipUnless(GerritForMerges.Address is not null, "GERRIT_URL is not set: start the real Gerrit of the testbed and export what it prints");
+        Assert.SkipUnless(GerritForMerges.Address is not null, Absent);
         var settings = new MergeSettings { SubmitType = type, UseContentMerge = content };
         var all = new List<Outcome>();
         for (var from = 0; from < count; from += Batch) all.AddRange(await Run((gerritType, settings), FirstSeed + from, Math.Min(Batch, count - from)));
