@@ -22,7 +22,7 @@ public sealed class MergeCommand(MergeSettings settings)
     /// <param name="pair">The commits, by id or by any revision that git understands; null to read pairs.</param>
     /// <param name="input">Read only without a pair; empty lines are passed over.</param>
     /// <param name="output">Gets the answers, each flushed when it is known, so that a program can ask and wait.</param>
-    /// <param name="cancellationToken">Stops between two pairs.</param>
+    /// <param name="cancellationToken">Stops it.</param>
     /// <returns>The exit status: the worst that happened.</returns>
     public async Task<int> Run(string gitDirectory, (string Ours, string Theirs)? pair, TextReader input, TextWriter output, CancellationToken cancellationToken)
     {
@@ -55,15 +55,15 @@ public sealed class MergeCommand(MergeSettings settings)
     private async Task<int> Merge(BareRepository repository, string[] words, TextWriter output, CancellationToken cancellationToken)
     {
         if (words.Length != 2) return await Answer(output, HasErrors, "error give two commits: OURS THEIRS", cancellationToken);
-        var (status, line) = Merge(repository, words[0], words[1]);
+        var (status, line) = Merge(repository, (words[0], words[1]), cancellationToken);
         return await Answer(output, status, line, cancellationToken);
     }
 
-    private (int Status, string Line) Merge(BareRepository repository, string ours, string theirs)
+    private (int Status, string Line) Merge(BareRepository repository, (string Ours, string Theirs) pair, CancellationToken cancellationToken)
     {
         try
         {
-            return SpeculativeMerge.Run(repository, Commit(repository, ours), Commit(repository, theirs), settings) switch
+            return SpeculativeMerge.Run(repository, Commit(repository, pair.Ours), Commit(repository, pair.Theirs), settings, cancellationToken) switch
             {
                 MergeResult.Merged merged => (Success, "tree " + merged.Tree),
                 MergeResult.AlreadyMerged merged => (Success, "tree " + merged.Tree),

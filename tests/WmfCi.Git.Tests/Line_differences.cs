@@ -14,7 +14,7 @@ public sealed class Line_differences
             var random = new Random(seed);
             int[] a = [.. Enumerable.Range(0, random.Next(length)).Select(_ => random.Next(vocabulary))];
             var b = Edited(a, random, vocabulary);
-            var edits = HistogramDiff.Compare(a, b, vocabulary);
+            var edits = HistogramDiff.Compare(a, b, vocabulary, TestContext.Current.CancellationToken);
             Apply(a, b, edits).ShouldBe(b, $"seed {seed}");
             for (var i = 1; i < edits.Count; i++) edits[i].BeginA.ShouldBeGreaterThanOrEqualTo(edits[i - 1].EndA, $"seed {seed}");
         }
@@ -22,10 +22,19 @@ public sealed class Line_differences
 
     [Fact]
     public void An_insertion_that_could_stand_in_several_places_stands_in_the_last() =>
-        HistogramDiff.Compare([1, 2, 3, 9], [1, 2, 3, 1, 2, 3, 8], 10)[0].ShouldBe(new Edit(3, 4, 3, 7));
+        HistogramDiff.Compare([1, 2, 3, 9], [1, 2, 3, 1, 2, 3, 8], 10, TestContext.Current.CancellationToken)[0].ShouldBe(new Edit(3, 4, 3, 7));
 
     [Fact]
-    public void Equal_texts_have_no_differences() => HistogramDiff.Compare([1, 2, 3], [1, 2, 3], 4).ShouldBeEmpty();
+    public void Texts_made_to_take_hours_can_be_stopped()
+    {
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        var random = new Random(1);
+        int[] Text() => [.. Enumerable.Range(0, 300_000).Select(_ => random.Next(2))];
+        Should.Throw<OperationCanceledException>(() => HistogramDiff.Compare(Text(), Text(), 2, stop.Token));
+    }
+
+    [Fact]
+    public void Equal_texts_have_no_differences() => HistogramDiff.Compare([1, 2, 3], [1, 2, 3], 4, TestContext.Current.CancellationToken).ShouldBeEmpty();
 
     private static int[] Edited(int[] a, Random random, int vocabulary)
     {

@@ -137,7 +137,7 @@ public sealed class Merging_rules
     public async Task Several_merge_bases_are_refused_without_content_merge()
     {
         using var three = await CrissCross(("1\n", "x\n", "1\n"), ("x\n", "x\n"));
-        var result = SpeculativeMerge.Run(three.Repository, three.Ours, three.Theirs, new MergeSettings { UseContentMerge = false });
+        var result = SpeculativeMerge.Run(three.Repository, three.Ours, three.Theirs, new MergeSettings { UseContentMerge = false }, TestContext.Current.CancellationToken);
         result.ShouldBeOfType<MergeResult.Conflict>().Reason.ShouldContain("merge bases");
     }
 

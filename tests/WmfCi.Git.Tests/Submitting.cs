@@ -64,8 +64,8 @@ public sealed class Submitting
     public async Task What_the_branch_has_is_already_merged()
     {
         using var three = await OnTheTip();
-        SpeculativeMerge.Run(three.Repository, three.Theirs, three.Ours, MergeSettings.Default).ShouldBeOfType<MergeResult.AlreadyMerged>().Commit.ShouldBe(three.Theirs);
-        SpeculativeMerge.Run(three.Repository, three.Ours, three.Ours, MergeSettings.Default).ShouldBeOfType<MergeResult.AlreadyMerged>();
+        SpeculativeMerge.Run(three.Repository, three.Theirs, three.Ours, MergeSettings.Default, TestContext.Current.CancellationToken).ShouldBeOfType<MergeResult.AlreadyMerged>().Commit.ShouldBe(three.Theirs);
+        SpeculativeMerge.Run(three.Repository, three.Ours, three.Ours, MergeSettings.Default, TestContext.Current.CancellationToken).ShouldBeOfType<MergeResult.AlreadyMerged>();
     }
 
     [Fact]
@@ -107,9 +107,24 @@ public sealed class Submitting
         var latin = new TreeEntry(TreeEntry.FileMode, (byte[])[0xE9, (byte)'t', 0xE9], three.Repository.Stage(ObjectKind.Blob, "x"u8.ToArray()));
         var before = three.Repository.Tree(three.Repository.Commit(ObjectName.Parse(three.Theirs)).Tree);
         var tree = three.Repository.Stage(ObjectKind.Tree, TreeEntry.Format([.. before, latin]));
-        var merged = new TreeMerge(three.Repository, TreeMergeMode.Content)
+        var merged = new TreeMerge(three.Repository, TreeMergeMode.Content, TestContext.Current.CancellationToken)
             .Merge(three.Repository.Commit(three.Repository.Commit(ObjectName.Parse(three.Ours)).Parents[0]).Tree, three.Repository.Commit(ObjectName.Parse(three.Ours)).Tree, tree);
         Encoding.Latin1.GetString(three.Repository.Tree(merged)[^1].Name.Span).ShouldBe("été");
+    }
+
+    [Fact]
+    public async Task Folders_nested_without_end_are_refused()
+    {
+        using var three = await Beside();
+        ObjectName Nested(string text)
+        {
+            var entry = new TreeEntry(TreeEntry.FileMode, "f"u8.ToArray(), three.Repository.Stage(ObjectKind.Blob, Encoding.UTF8.GetBytes(text)));
+            for (var i = 0; i < 5000; i++) entry = new TreeEntry(TreeEntry.TreeMode, "d"u8.ToArray(), three.Repository.Stage(ObjectKind.Tree, TreeEntry.Format([entry])));
+            return entry.Id;
+        }
+
+        var merge = new TreeMerge(three.Repository, TreeMergeMode.Content, TestContext.Current.CancellationToken);
+        Should.Throw<GitObjectException>(() => merge.Merge(Nested("1\n"), Nested("2\n"), Nested("3\n"))).Message.ShouldContain("nested");
     }
 
     [Fact]
@@ -117,8 +132,8 @@ public sealed class Submitting
     {
         using var three = await Beside();
         var missing = new string('1', 40);
-        Should.Throw<GitObjectException>(() => SpeculativeMerge.Run(three.Repository, three.Ours, missing, MergeSettings.Default)).Message.ShouldContain(missing);
-        Should.Throw<GitObjectException>(() => SpeculativeMerge.Run(three.Repository, three.Ours, "main", MergeSettings.Default)).Message.ShouldContain("main");
+        Should.Throw<GitObjectException>(() => SpeculativeMerge.Run(three.Repository, three.Ours, missing, MergeSettings.Default, TestContext.Current.CancellationToken)).Message.ShouldContain(missing);
+        Should.Throw<GitObjectException>(() => SpeculativeMerge.Run(three.Repository, three.Ours, "main", MergeSettings.Default, TestContext.Current.CancellationToken)).Message.ShouldContain("main");
     }
 
     private static Task<Three> Beside() => Make(Base, Base.With("o", "1\n"), Base.With("t", "1\n"));

@@ -20,9 +20,11 @@ internal sealed class ContentMerge
     private readonly int[][] lines;
     private readonly int lineNumbers;
     private readonly List<Chunk> chunks = [];
+    private readonly CancellationToken cancellationToken;
 
-    private ContentMerge(byte[] baseText, byte[] ours, byte[] theirs)
+    private ContentMerge(byte[] baseText, byte[] ours, byte[] theirs, CancellationToken cancellationToken)
     {
+        this.cancellationToken = cancellationToken;
         texts = [baseText, ours, theirs];
         var numbers = new Dictionary<ReadOnlyMemory<byte>, int>(BytesComparer.Instance);
         (starts, lines) = (new int[3][], new int[3][]);
@@ -54,9 +56,9 @@ internal sealed class ContentMerge
     }
 
     /// <summary>Merges; where the sides conflict the text has conflict markers, which JGit uses in virtual merge bases.</summary>
-    public static (byte[] Text, bool Conflict) Merge(byte[] baseText, byte[] ours, byte[] theirs)
+    public static (byte[] Text, bool Conflict) Merge(byte[] baseText, byte[] ours, byte[] theirs, CancellationToken cancellationToken)
     {
-        var merge = new ContentMerge(baseText, ours, theirs);
+        var merge = new ContentMerge(baseText, ours, theirs, cancellationToken);
         if (merge.lines[Ours].Length == 0 || merge.lines[Theirs].Length == 0) merge.MergeWithEmpty();
         else merge.MergeEdits();
         return (merge.Write(), merge.chunks.Exists(chunk => chunk.Part != Part.Agreed));
@@ -143,7 +145,7 @@ internal sealed class ContentMerge
         if (suffix > 0) chunks.Add(new Chunk(Ours, our.End - suffix, our.End, Part.Agreed));
     }
 
-    private List<Edit> Edits(int side) => HistogramDiff.Compare(lines[Base], lines[side], lineNumbers);
+    private List<Edit> Edits(int side) => HistogramDiff.Compare(lines[Base], lines[side], lineNumbers, cancellationToken);
 
     private static Edit Next(Queue<Edit> edits) => edits.TryDequeue(out var edit) ? edit : End;
 

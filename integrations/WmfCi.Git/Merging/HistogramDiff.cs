@@ -32,7 +32,8 @@ internal sealed class HistogramDiff
     /// <param name="a">The older text, a number per line.</param>
     /// <param name="b">The newer text.</param>
     /// <param name="lines">One more than the greatest number in either.</param>
-    public static List<Edit> Compare(int[] a, int[] b, int lines)
+    /// <param name="cancellationToken">Stops it: the time may grow with the square of the length.</param>
+    public static List<Edit> Compare(int[] a, int[] b, int lines, CancellationToken cancellationToken)
     {
         var start = 0;
         while (start < a.Length && start < b.Length && a[start] == b[start]) start++;
@@ -42,23 +43,24 @@ internal sealed class HistogramDiff
         if (whole.IsEmpty) return [];
         if (!whole.IsReplacement || (whole.LengthA == 1 && whole.LengthB == 1)) return [whole];
         var diff = new HistogramDiff(a, b, lines);
-        diff.Split(whole);
+        diff.Split(whole, cancellationToken);
         diff.MoveDown();
         return diff.edits;
     }
 
-    private void Split(Edit whole)
+    private void Split(Edit whole, CancellationToken cancellationToken)
     {
         var waiting = new Stack<Edit>([whole]);
         while (waiting.TryPop(out var part))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             if (!part.IsReplacement || (part.LengthA == 1 && part.LengthB == 1))
             {
                 edits.Add(part);
                 continue;
             }
 
-            if (!FindLandmark(part)) MyersDiff.Compare(a, b, part, edits);
+            if (!FindLandmark(part)) edits.AddRange(MyersDiff.Compare(a, b, part, cancellationToken));
             else if (common.IsEmpty) edits.Add(part);
             else
             {

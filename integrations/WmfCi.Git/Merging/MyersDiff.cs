@@ -8,27 +8,29 @@ internal sealed class MyersDiff
 {
     private readonly int[] a;
     private readonly int[] b;
-    private readonly List<Edit> edits;
+    private readonly List<Edit> edits = [];
+    private readonly CancellationToken cancellationToken;
     private readonly Search forward;
     private readonly Search backward;
     private Edit window;
     private Edit middle;
 
-    private MyersDiff(int[] a, int[] b, List<Edit> edits)
+    private MyersDiff(int[] a, int[] b, CancellationToken cancellationToken)
     {
-        (this.a, this.b, this.edits) = (a, b, edits);
+        (this.a, this.b, this.cancellationToken) = (a, b, cancellationToken);
         (forward, backward) = (new Search(this, isForward: true), new Search(this, isForward: false));
     }
 
-    /// <summary>Adds the edits within <paramref name="part"/> to <paramref name="edits"/>, in order.</summary>
-    public static void Compare(int[] a, int[] b, Edit part, List<Edit> edits)
+    /// <summary>The edits within <paramref name="part"/>, in order.</summary>
+    public static List<Edit> Compare(int[] a, int[] b, Edit part, CancellationToken cancellationToken)
     {
-        var diff = new MyersDiff(a, b, edits) { window = part };
+        var diff = new MyersDiff(a, b, cancellationToken) { window = part };
         var x = diff.forward.Slide(part.BeginB - part.BeginA, part.BeginA);
         var start = part with { BeginA = x, BeginB = x + part.BeginB - part.BeginA };
         diff.window = start;
         var end = diff.backward.Slide(start.EndB - start.EndA, start.EndA);
         diff.Solve(start with { EndA = end, EndB = end + start.EndB - start.EndA });
+        return diff.edits;
     }
 
     private void Solve(Edit part)
@@ -61,8 +63,11 @@ internal sealed class MyersDiff
         forward.Start(part.BeginB - part.BeginA, part.BeginA, (lowest, highest));
         backward.Start(part.EndB - part.EndA, part.EndA, (lowest, highest));
         for (var d = 1; ; d++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
             if (forward.Step(d) || backward.Step(d))
                 return middle;
+        }
     }
 
     private bool Meet((int X, int Y) from, (int X, int Y) to)

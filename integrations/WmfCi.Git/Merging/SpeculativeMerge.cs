@@ -16,16 +16,17 @@ public static class SpeculativeMerge
     /// <param name="ours">Commit id of the branch's tip (or of what is expected to be there).</param>
     /// <param name="theirs">Commit id of the change's patch set.</param>
     /// <param name="settings">How the project merges.</param>
+    /// <param name="cancellationToken">Stops it: texts can be made on which comparing lines takes hours, so give it a time limit.</param>
     /// <exception cref="GitObjectException">A commit is missing, or an object is damaged.</exception>
-    public static MergeResult Run(BareRepository repository, string ours, string theirs, MergeSettings settings)
+    public static MergeResult Run(BareRepository repository, string ours, string theirs, MergeSettings settings, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(repository);
         ArgumentNullException.ThrowIfNull(settings);
-        var work = new Work(repository, settings);
+        var work = new Work(repository, settings, cancellationToken);
         return work.Submit(repository.Commit(ObjectName.Parse(ours)), repository.Commit(ObjectName.Parse(theirs)));
     }
 
-    private sealed class Work(BareRepository repository, MergeSettings settings)
+    private sealed class Work(BareRepository repository, MergeSettings settings, CancellationToken cancellationToken)
     {
         private readonly CommitWriter writer = new(repository, settings);
 
@@ -94,7 +95,7 @@ public static class SpeculativeMerge
 
         private (ObjectName Tree, string? Refusal) Base(CommitData tip, CommitData change)
         {
-            if (settings.UseContentMerge) return new VirtualBase(repository).Find(tip, change);
+            if (settings.UseContentMerge) return new VirtualBase(repository, cancellationToken).Find(tip, change);
             return History.MergeBases(tip, change, repository.Commit) switch
             {
                 [] => (ObjectName.None, null),
@@ -105,7 +106,7 @@ public static class SpeculativeMerge
 
         private (ObjectName Tree, MergeResult.Conflict? Conflict) MergeTrees(ObjectName original, CommitData ours, CommitData theirs)
         {
-            var merge = new TreeMerge(repository, settings.UseContentMerge ? TreeMergeMode.Content : TreeMergeMode.WholeFiles);
+            var merge = new TreeMerge(repository, settings.UseContentMerge ? TreeMergeMode.Content : TreeMergeMode.WholeFiles, cancellationToken);
             var tree = merge.Merge(original, ours.Tree, theirs.Tree);
             if (merge.Conflicts.Count == 0) return (tree, null);
             var paths = merge.Conflicts.OrderBy(path => path.Bytes, Comparer<ReadOnlyMemory<byte>>.Create((a, b) => a.Span.SequenceCompareTo(b.Span))).ToImmutableArray();

@@ -4,7 +4,7 @@ namespace WmfCi.Git;
 /// Three trees made into one by JGit's rules, without looking for renames. It descends only where both sides changed a folder differently;
 /// everything else is taken over by its id, so the time depends on the changes and not on the size of the repository.
 /// </summary>
-internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode)
+internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, CancellationToken cancellationToken)
 {
     private readonly List<GitPath> conflicts = [];
 
@@ -22,6 +22,8 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode)
 
     private TreeEntry Folder(Sides sides, byte[] path)
     {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (path.AsSpan().Count((byte)'/') > SourceFiles.MaxDepth) throw new GitObjectException($"Folders are nested more than {SourceFiles.MaxDepth} deep");
         var entries = new List<TreeEntry>();
         foreach (var row in TreeRows.Join(Children(sides.Base), Children(sides.Ours), Children(sides.Theirs)))
         {
@@ -88,7 +90,7 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode)
     {
         var (original, ours, theirs) = (Text(row.Base), Text(row.Ours), Text(row.Theirs));
         if (original is null || ours is null || theirs is null) return null;
-        var (text, conflict) = ContentMerge.Merge(original, ours, theirs);
+        var (text, conflict) = ContentMerge.Merge(original, ours, theirs, cancellationToken);
         return conflict && mode != TreeMergeMode.VirtualBase ? null : new TreeEntry(Mode(row), row.Name, repository.Stage(ObjectKind.Blob, text));
     }
 

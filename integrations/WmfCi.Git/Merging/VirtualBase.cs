@@ -4,7 +4,7 @@ namespace WmfCi.Git;
 /// The one base to merge from. Where two histories have crossed there are several merge bases; JGit merges those first, two by two in the order in which it
 /// finds them, conflicts and all, and takes the outcome as the base.
 /// </summary>
-internal sealed class VirtualBase(BareRepository repository)
+internal sealed class VirtualBase(BareRepository repository, CancellationToken cancellationToken)
 {
     /// <summary>JGit gives up at this many merge bases.</summary>
     public const int MaxBases = 200;
@@ -30,7 +30,7 @@ internal sealed class VirtualBase(BareRepository repository)
         {
             var (below, refusal) = Single(current, bases[i]);
             if (refusal is not null) return (null, refusal);
-            var merge = new TreeMerge(repository, TreeMergeMode.VirtualBase);
+            var merge = new TreeMerge(repository, TreeMergeMode.VirtualBase, cancellationToken);
             var tree = merge.Merge(below?.Tree ?? ObjectName.None, current.Tree, bases[i].Tree);
             if (merge.Conflicts.Count > 0) return (null, "The change and its branch have several merge bases, and those conflict in a binary file: rebase the change");
             current = Make(tree, [.. bases[..(i + 1)]]);

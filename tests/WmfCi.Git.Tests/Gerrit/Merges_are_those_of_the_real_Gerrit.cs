@@ -58,7 +58,7 @@ public sealed class Merges_are_those_of_the_real_Gerrit(ITestOutputHelper output
         await gerrit.Fetch(cancellationToken);
         using var repository = BareRepository.Open(folder.Path);
         using var sharp = new LibGit2Sharp.Repository(folder.Path);
-        var here = SpeculativeMerge.Run(repository, sharp.Refs["refs/heads/ours"].TargetIdentifier, sharp.Refs["refs/heads/theirs"].TargetIdentifier, new MergeSettings { SubmitType = type });
+        var here = SpeculativeMerge.Run(repository, sharp.Refs["refs/heads/ours"].TargetIdentifier, sharp.Refs["refs/heads/theirs"].TargetIdentifier, new MergeSettings { SubmitType = type }, cancellationToken);
         here.ShouldBeOfType<MergeResult.Merged>().Tree.ShouldBe(Tree(sharp, "refs/landed/t1"));
     }
 
