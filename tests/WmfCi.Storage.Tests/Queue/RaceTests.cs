@@ -79,7 +79,7 @@ public sealed class RaceTests : DatabaseTest
         string[] lanes = [.. Enumerable.Range(0, 12).Select(number => $"lane {number:00}")];
         var handled = new ConcurrentDictionary<long, byte>();
         var late = new ConcurrentBag<long>();
-        var order = new ConcurrentDictionary<string, ConcurrentQueue<long>>();
+        var order = new ConcurrentDictionary<string, ConcurrentBag<(long Epoch, long Id)>>();
 
         async Task AddAsync(int worker)
         {
@@ -104,7 +104,7 @@ public sealed class RaceTests : DatabaseTest
                     foreach (var one in claim.Events)
                     {
                         handled.TryAdd(one.Id, 0).ShouldBeTrue();
-                        order.GetOrAdd(claim.Key, _ => new ConcurrentQueue<long>()).Enqueue(one.Id);
+                        order.GetOrAdd(claim.Key, _ => []).Add((claim.Epoch, one.Id));
                     }
                 }
             }
@@ -115,7 +115,7 @@ public sealed class RaceTests : DatabaseTest
 
         handled.Count.ShouldBe(events);
         late.ShouldBeEmpty("claimed after they were handled");
-        foreach (var queue in order.Values) queue.ShouldBe(queue.Order());
+        foreach (var lane in order.Values) lane.OrderBy(one => one.Epoch).ThenBy(one => one.Id).Select(one => one.Id).ShouldBeInOrder();
         (await ReadAsync<long>("select count(*) from lanes where ready_at is not null")).ShouldBe(0);
         (await ReadAsync<int>("select max(attempts) from events")).ShouldBe(1);
     }
