@@ -53,7 +53,7 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
             return new Event.SourceRefused(wanted.Run, $"{wanted.PatchSet.Ref} is not {wanted.PatchSet.Revision} any more.");
 
         using var repository = mirrors.Open(project);
-        switch (SpeculativeMerge.Run(repository, tips[branch], wanted.PatchSet.Revision, identity.Apply(await settings)))
+        switch (SpeculativeMerge.Run(repository, tips[branch], wanted.PatchSet.Revision, identity.Apply(await settings), cancellationToken))
         {
             case MergeResult.Conflict { Paths.IsEmpty: false } conflict:
                 return new Event.SourceConflicted(wanted.Run, conflict.Paths.Select(path => path.Quoted).ToValueArray());
