@@ -88,11 +88,8 @@ internal sealed class Site : IDisposable
     {
         if (factsFile is null) return;
         var next = factsFile + ".new";
-        using (var stream = new FileStream(next, FileMode.Create, FileAccess.Write))
-        {
-            JsonSerializer.Serialize(stream, Facts, Storage);
-            stream.Flush(flushToDisk: true);
-        }
+        // Whole or not at all when the process is killed; forcing it onto the disk would cost a sandbox more than its power is worth.
+        using (var stream = new FileStream(next, FileMode.Create, FileAccess.Write)) JsonSerializer.Serialize(stream, Facts, Storage);
         File.Move(next, factsFile, overwrite: true);
     }
 }
