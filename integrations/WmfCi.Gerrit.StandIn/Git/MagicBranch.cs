@@ -56,7 +56,8 @@ internal sealed class MagicBranch
             case "submit": Submit = true; break;
             case "notify" or "notify-to" or "notify-cc" or "notify-bcc" or "no-publish-comments" or "publish-comments" or "np"
                 or "edit" or "merged" or "base" or "trace" or "deadline" or "skip-validation" or "ignore-automatic-attention-set-rules" or "ias"
-                or "create-cod-token": break;
+                or "create-cod-token":
+                break;
             default: Mistake ??= $"\"--{name}\" is not a valid option"; break;
         }
     }

@@ -126,7 +126,9 @@ internal sealed class ProjectResource(Site site, RestRequest request)
             ["submit_type"] = project.SubmitType,
             ["default_submit_type"] = new JsonObject
             {
-                ["value"] = project.SubmitType, ["configured_value"] = project.SubmitType, ["inherited_value"] = "MERGE_IF_NECESSARY",
+                ["value"] = project.SubmitType,
+                ["configured_value"] = project.SubmitType,
+                ["inherited_value"] = "MERGE_IF_NECESSARY",
             },
             ["actions"] = new JsonObject(),
             ["commentlinks"] = new JsonObject(),

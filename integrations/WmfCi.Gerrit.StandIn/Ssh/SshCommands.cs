@@ -90,7 +90,9 @@ internal sealed class SshCommands(Site site)
                 foreach (var change in found.Take(ChangeResource.MaxListed)) lines.Append(Row(change, arguments).ToJsonString(Wire)).Append('\n');
                 var stats = new JsonObject
                 {
-                    ["type"] = "stats", ["rowCount"] = Math.Min(found.Count, ChangeResource.MaxListed), ["runTimeMilliseconds"] = 1,
+                    ["type"] = "stats",
+                    ["rowCount"] = Math.Min(found.Count, ChangeResource.MaxListed),
+                    ["runTimeMilliseconds"] = 1,
                     ["moreChanges"] = found.Count > ChangeResource.MaxListed,
                 };
                 lines.Append(stats.ToJsonString(Wire)).Append('\n');
