@@ -45,11 +45,16 @@ public static class ChangeRules
         lane = lane with { ReadUntil = change.Updated, IsHidden = change.IsPrivate };
         if (change.IsPrivate) return Hide(decision.Now(lane), context);
 
+        if (change.Status != ChangeStatus.Open)
+        {
+            // What is said meanwhile is not dealt with: it counts if the change is restored.
+            return StopAll(decision.Now(lane with { Change = change }), change.Status == ChangeStatus.Merged ? "The change was merged." : "The change was abandoned.", context);
+        }
+
         var fresh = seen.Comments.Where(comment => IsNew(comment, lane, context)).ToList();
         var firstSight = lane.PatchSetSeen == 0;
         var isMoved = lane.Change is { } known && known.Branch != change.Branch;
         decision = decision.Now(Remember(lane with { Change = change }, fresh));
-        if (change.Status != ChangeStatus.Open) return StopAll(decision, change.Status == ChangeStatus.Merged ? "The change was merged." : "The change was abandoned.", context);
         // What was tested for one branch says nothing about another.
         if (isMoved) decision = StopAll(decision, $"The change was moved to {change.Branch}.", context);
         if (isMoved || change.Current.Number > lane.PatchSetSeen) decision = OnPatchSet(decision, change, firstSight, context);

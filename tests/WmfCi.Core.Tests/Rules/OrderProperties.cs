@@ -22,10 +22,10 @@ public sealed class OrderProperties
         new([Plans.Stage("commit"), Plans.NonVoting("docs"), Plans.Stage("acceptance", "docs", "commit"), Plans.Unavailable("deployment", "acceptance"), Plans.Stage("smoke", "deployment")]),
     ];
 
-    [Property(MaxTest = 600)]
+    [Property(MaxTest = 2000)]
     public void Whatever_happens_the_promises_hold(byte[] script, bool holdsStrangers) => Play(Start(holdsStrangers), script);
 
-    [Property(MaxTest = 100)]
+    [Property(MaxTest = 300)]
     public void Whatever_happens_is_written_down_and_read_back(byte[] script)
     {
         var story = Start(holdsStrangers: true);
@@ -34,7 +34,7 @@ public sealed class OrderProperties
         story.All.All(effect => Json.RoundTrip(effect) == effect).ShouldBeTrue();
     }
 
-    [Property(MaxTest = 200)]
+    [Property(MaxTest = 500)]
     public void Readings_in_any_order_and_number_end_in_the_same_state(byte[] history, int[] order)
     {
         var snapshots = SnapshotsOf(history);
@@ -43,7 +43,7 @@ public sealed class OrderProperties
         EndState(shuffled).ShouldBe(EndState(straight));
     }
 
-    [Property(MaxTest = 200)]
+    [Property(MaxTest = 500)]
     public void Reports_of_stages_in_any_order_and_number_end_in_the_same_result(bool[] verdicts, int[] order)
     {
         var reports = new[] { "commit", "lint", "acceptance" }.Select((stage, at) => new Event.StageFinished(
@@ -60,7 +60,7 @@ public sealed class OrderProperties
         shuffled.Reviews.Count(review => review.Message.Kind == MessageKind.Result).ShouldBe(1);
     }
 
-    [Property(MaxTest = 200)]
+    [Property(MaxTest = 500)]
     public void A_run_whose_workers_answer_always_ends_with_one_word(byte[] outcomes)
     {
         var story = new Story().Push(1).Source(_pipelines[2]);
@@ -109,7 +109,7 @@ public sealed class OrderProperties
             2 => story.Say(who, "recheck", on: Math.Max(1, truth.Current.Number - (detail / 8))),
             3 => story.VoteFor(who, (detail % 5) - 2),
             4 => story.Private(detail % 3 == 0),
-            5 => story.Become((ChangeStatus)(detail % 3 == 2 ? 0 : detail % 3)),
+            5 => story.Become((ChangeStatus)(detail % 4 == 3 ? 0 : detail % 4)),
             6 => story.Happen(truth with { IsWorkInProgress = detail % 2 == 0, Branch = detail == 15 ? "other" : truth.Branch }),
             _ => story.Say(who, "help"),
         };

@@ -52,6 +52,14 @@ public sealed class VisibilityStories
     }
 
     [Fact]
+    public void A_word_that_was_said_while_the_change_was_abandoned_counts_when_it_is_restored()
+    {
+        var story = Story.OnASiteThatHoldsStrangers().Push(1, by: People.Stranger).Become(ChangeStatus.Abandoned).Seen();
+        story.Say(People.Bob, "recheck").Seen().Fresh.ShouldBeEmpty();
+        story.Become(ChangeStatus.Open).Seen().Fresh.ShouldHaveSingleItem().ShouldBeOfType<Effect.PrepareSource>();
+    }
+
+    [Fact]
     public void A_late_reading_from_before_does_not_show_what_is_private_now()
     {
         var story = new Story().Upload(1);
