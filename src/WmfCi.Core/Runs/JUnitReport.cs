@@ -55,9 +55,10 @@ public static class JUnitReport
             // Programs print escape characters, and their reporters let them through.
             CheckCharacters = false,
         };
-        using var reader = XmlReader.Create(report, settings);
         try
         {
+            // Even this looks at the first bytes, to know the encoding.
+            using var reader = XmlReader.Create(report, settings);
             return Count(reader);
         }
         catch (XmlException broken)
@@ -69,7 +70,7 @@ public static class JUnitReport
         catch (Exception odd) when (odd is ArgumentException or NotSupportedException)
         {
             // An encoding that does not exist.
-            return new JUnitReading.Refused(PlainText.Line($"It cannot be decoded: {odd.Message}", MaxMessageLength), LineOf(reader));
+            return new JUnitReading.Refused(PlainText.Line($"It cannot be decoded: {odd.Message}", MaxMessageLength), 0);
         }
     }
 

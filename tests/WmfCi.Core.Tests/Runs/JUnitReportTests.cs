@@ -126,6 +126,17 @@ public sealed class JUnitReportTests
         refused.Line.ShouldBe(line);
     }
 
+    [Theory]
+    [InlineData("4C6FA794")] // EBCDIC
+    [InlineData("0000FEFF")]
+    [InlineData("FFFE0000")]
+    [InlineData("0000003C")]
+    [InlineData("FEFF")]
+    [InlineData("EFBBBF")]
+    [InlineData("C0AF")]
+    public void The_beginnings_of_odd_encodings_are_refused(string bytes) =>
+        JUnitReport.Read(new MemoryStream(Convert.FromHexString(bytes))).ShouldBeOfType<JUnitReading.Refused>();
+
     [Fact]
     public void A_document_type_is_refused_in_plain_words() =>
         Read("<!DOCTYPE t [<!ENTITY a 'b'>]><testsuite/>").ShouldBe(new JUnitReading.Refused("It has a document type definition, which is not read.", 0));
