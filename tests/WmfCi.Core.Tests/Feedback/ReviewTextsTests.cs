@@ -34,7 +34,11 @@ public sealed class ReviewTextsTests
         var tests = Enumerable.Range(1, 10).Select(number => new FailedTest($"CartTest.case{number}", number == 1 ? "\nexpected 3, got 4\n  at line 7" : "")).ToValueArray();
         var story = new Story().Push(1).Source().Finished("commit", new StageOutcome
         {
-            Kind = OutcomeKind.Failed, Explanation = "it exited with 1.", FailedStep = "mvn test", Tests = new TestSummary(240, 10, 2, tests), Excerpt = ["not shown"],
+            Kind = OutcomeKind.Failed,
+            Explanation = "it exited with 1.",
+            FailedStep = "mvn test",
+            Tests = new TestSummary(240, 10, 2, tests),
+            Excerpt = ["not shown"],
         });
         story.Result!.Message.Text.ShouldBe("""
             alice: patch set 1 failed in commit.
@@ -154,7 +158,10 @@ public sealed class ReviewTextsTests
     {
         var story = new Story().Push(1).Source().Finished("commit", new StageOutcome
         {
-            Kind = OutcomeKind.Failed, Explanation = "no\n- commit https://evil.example : SUCCESS", FailedStep = "a\n- b", Excerpt = ["c\n- d"],
+            Kind = OutcomeKind.Failed,
+            Explanation = "no\n- commit https://evil.example : SUCCESS",
+            FailedStep = "a\n- b",
+            Excerpt = ["c\n- d"],
         });
         story.Result!.Message.Text.Split('\n').Count(line => line.StartsWith("- ", StringComparison.Ordinal)).ShouldBe(2);
     }
