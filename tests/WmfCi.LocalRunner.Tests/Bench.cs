@@ -21,7 +21,7 @@ internal sealed class Bench : IAsyncDisposable
         Store = new FolderStore(Path.Combine(Folder, "store"));
         var options = new LocalRunnerOptions { WorkFolder = Path.Combine(Folder, "run"), StopGrace = TimeSpan.FromSeconds(5) };
         Options = configure?.Invoke(options) ?? options;
-        Runner = new LocalJobRunner(Options, Store);
+        Runner = new LocalJobRunner(Options, Store, Time);
     }
 
     public string Folder { get; }
@@ -31,6 +31,8 @@ internal sealed class Bench : IAsyncDisposable
     public LocalRunnerOptions Options { get; }
 
     public LocalJobRunner Runner { get; }
+
+    public HurryingTime Time { get; } = new();
 
     private bool OwnsFolder { get; }
 
@@ -84,6 +86,17 @@ internal sealed class Bench : IAsyncDisposable
         return told;
     }
 
+    /// <summary>Runs a stage until it has printed a text; then its time is over.</summary>
+    public async Task<Told> RunOutOfTimeAsync(Stage stage, string printed)
+    {
+        var told = new Told();
+        var running = Runner.RunAsync(await SpecAsync(stage with { Timeout = TimeSpan.FromHours(1) }), told, Patience);
+        await told.PrintedAsync(printed);
+        Time.Hurry();
+        told.Report = await running;
+        return told;
+    }
+
     /// <summary>Runs steps to their end.</summary>
     public Task<Told> RunAsync(params string[] scripts) => RunAsync(StageOf(scripts));
 
@@ -98,6 +111,28 @@ internal sealed class Bench : IAsyncDisposable
     {
         await Runner.DisposeAsync();
         if (OwnsFolder) Directory.Delete(Folder, recursive: true);
+    }
+}
+
+/// <summary>The system's clock, but what would come in an hour or later comes when a test says so.</summary>
+internal sealed class HurryingTime : TimeProvider
+{
+    private readonly List<Action> _late = [];
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        lock (_late)
+        {
+            if (dueTime >= TimeSpan.FromHours(1)) _late.Add(() => callback(state));
+        }
+
+        return base.CreateTimer(callback, state, dueTime, period);
+    }
+
+    /// <summary>Lets it come now.</summary>
+    public void Hurry()
+    {
+        lock (_late) _late.ForEach(late => late());
     }
 }
 

@@ -92,7 +92,7 @@ public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
     public async Task A_stage_that_exceeds_its_time_is_stopped_with_its_container()
     {
         await using var bench = new Bench(options => options with { StopGrace = TimeSpan.FromMilliseconds(200) });
-        var told = await bench.RunAsync(Stage("echo begun; tail -f /dev/null") with { Timeout = TimeSpan.FromSeconds(4) });
+        var told = await bench.RunOutOfTimeAsync(Stage("echo begun; tail -f /dev/null"), "begun");
         told.Report.Kind.ShouldBe(OutcomeKind.TimedOut, told.Report.Explanation);
         told.Output.ShouldStartWith("begun\n");
         Needs.Run("podman", "ps", "--all", "--format={{.Names}}").ShouldNotContain("wmfci-");
