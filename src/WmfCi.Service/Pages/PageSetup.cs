@@ -55,8 +55,8 @@ public static class PageSetup
     {
         pages.MapMethods("/", s_reading, (string? before, RunPages runs, CancellationToken cancel) => runs.OverviewAsync(before, cancel));
         pages.MapMethods("/runs/{run:long}", s_reading, (long run, RunPages runs, CancellationToken cancel) => runs.RunAsync(run, cancel));
-        pages.MapMethods("/changes/{number:int}/{**project}", s_reading, (int number, string project, RunPages runs, CancellationToken cancel) => runs.ChangeAsync(number, project, cancel));
-        pages.MapMethods("/projects/{**project}", s_reading, (string project, string? before, RunPages runs, CancellationToken cancel) => runs.ProjectAsync(project, before, cancel));
+        pages.MapMethods("/changes/{number:int}/{**project}", s_reading, (int number, string? project, RunPages runs, CancellationToken cancel) => runs.ChangeAsync(number, project ?? "", cancel));
+        pages.MapMethods("/projects/{**project}", s_reading, (string? project, string? before, RunPages runs, CancellationToken cancel) => runs.ProjectAsync(project ?? "", before, cancel));
         pages.MapMethods("/quarantine", s_reading, (RunPages runs, CancellationToken cancel) => runs.QuarantineAsync(cancel));
     }
 
@@ -70,7 +70,7 @@ public static class PageSetup
             stages.RawAsync(new AttemptRoute(run, stage, attempt), cancel));
         pages.MapGet("/runs/{run:long}/{stage}/{attempt:int}/log/events", (long run, string stage, int attempt, StagePages stages, HttpContext http, LogFollowServices follow) =>
             stages.EventsAsync(new AttemptRoute(run, stage, attempt), http, follow));
-        pages.MapMethods("/runs/{run:long}/{stage}/{attempt:int}/artifacts/{**path}", s_reading, (long run, string stage, int attempt, string path, StagePages stages, CancellationToken cancel) =>
-            stages.ArtifactAsync(new AttemptRoute(run, stage, attempt), path, cancel));
+        pages.MapMethods("/runs/{run:long}/{stage}/{attempt:int}/artifacts/{**path}", s_reading, (long run, string stage, int attempt, string? path, StagePages stages, CancellationToken cancel) =>
+            stages.ArtifactAsync(new AttemptRoute(run, stage, attempt), path ?? "", cancel));
     }
 }

@@ -16,7 +16,7 @@ public static partial class QuarantineReason
         var line = Words.Cut(reason.AsSpan().Trim().ToString().Split('\n', 2)[0].TrimEnd(), MaxLength);
         line = Credentials().Replace(line, "://" + Removed + "@");
         line = Query().Replace(line, "?" + Removed);
-        line = Named().Replace(line, "${name}${sign}" + Removed);
+        line = Named().Replace(line, "${name}" + Removed);
         return Token().Replace(line, Removed);
     }
 
@@ -27,7 +27,7 @@ public static partial class QuarantineReason
     [GeneratedRegex(@"\?[^\s?]*=[^\s]*", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex Query();
 
-    [GeneratedRegex(@"(?<name>password|passwd|secret|token|authorization|api[-_]?key|cookie|bearer|basic)(?<sign>\s*[=:]\s*|\s+)(?:(?:bearer|basic)\s+)?[^\s,;]+", RegexOptions.NonBacktracking | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<name>(?:password|passwd|secret|token|authorization|cookie|bearer|basic)(?:\s*[=:]\s*|\s+)|key\s*[=:]\s*)(?:(?:bearer|basic)\s+)?[^\s,;]+", RegexOptions.NonBacktracking | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Named();
 
     // Whatever is longer than any word and than a SHA-1: keys, cookies. Digests go with them, which harms nobody.

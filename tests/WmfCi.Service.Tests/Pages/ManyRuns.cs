@@ -5,7 +5,7 @@ using WmfCi.Core.Runs;
 
 namespace WmfCi.Service.Tests.Pages;
 
-/// <summary>How long pages take with 100,000 stored runs. Run by name, since a busy machine says nothing: <c>--explicit only --filter-class *ManyRuns</c>.</summary>
+/// <summary>How long pages take with 100,000 stored runs. Run by name, since a busy machine says nothing: <c>-explicit only -class '*ManyRuns'</c>.</summary>
 public sealed class ManyRuns(ITestOutputHelper output)
 {
     private const int Stored = 100_000;

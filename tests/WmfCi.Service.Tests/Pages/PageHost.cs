@@ -116,7 +116,7 @@ internal sealed class PageHost : IAsyncDisposable
         page.QuerySelectorAll("h1").Length.ShouldBe(1, path);
         page.QuerySelectorAll("main").Length.ShouldBe(1, path);
         page.QuerySelectorAll("[style], [onclick], script:not([src])").ShouldBeEmpty("the content policy would refuse it");
-        page.All.Where(element => element.Id is not null).GroupBy(element => element.Id).Where(group => group.Count() > 1).ShouldBeEmpty();
+        page.All.Where(element => !string.IsNullOrEmpty(element.Id)).GroupBy(element => element.Id).Where(group => group.Count() > 1).ShouldBeEmpty();
         foreach (var table in page.QuerySelectorAll("table"))
         {
             table.QuerySelector("caption").ShouldNotBeNull();

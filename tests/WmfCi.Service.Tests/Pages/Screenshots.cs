@@ -5,7 +5,7 @@ using WmfCi.Service.Pages;
 
 namespace WmfCi.Service.Tests.Pages;
 
-/// <summary>Pictures of every page, for people to look at: <c>--explicit only --filter-class *Screenshots</c>, with <c>WMFCI_SCREENSHOTS</c> naming a folder.</summary>
+/// <summary>Pictures of every page, for people to look at: <c>-explicit only -class '*Screenshots'</c>, with <c>WMFCI_SCREENSHOTS</c> naming a folder.</summary>
 public sealed class Screenshots
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -20,7 +20,7 @@ public sealed class Screenshots
         await FillAsync(host);
         (string Name, string Path)[] pages =
         [
-            ("overview", "/"), ("run", "/runs/118"), ("passed", "/runs/117"), ("running", "/runs/121"), ("stage", "/runs/118/commit"), ("live", "/runs/121/acceptance"),
+            ("run", "/runs/118"), ("overview", "/"), ("stage", "/runs/118/commit"), ("running", "/runs/121"), ("passed", "/runs/117"), ("live", "/runs/121/acceptance"),
             ("project", "/projects/mediawiki/extensions/Cite"), ("change", "/changes/1042/mediawiki/extensions/Cite"), ("quarantine", "/quarantine"), ("missing", "/runs/1"), ("mistakes", "/runs/116"),
         ];
         foreach (var (name, path) in pages)
@@ -64,14 +64,14 @@ public sealed class Screenshots
         + "There was 1 failure:\n\n1) \e[1mCiteTest::testReferencesAreNumberedInOrder\e[0m\nFailed asserting that '[2]' matches expected '[1]'.\n\n/workspace/tests/phpunit/CiteTest.php:118\n\n\e[37;41mERRORS!\e[0m\n\e[37;41mTests: 412, Assertions: 1893, Errors: 1, Failures: 1, Skipped: 6.\e[0m\n"
         + "Script phpunit handling the test event returned with error code 1\n";
 
-    // Windows of chromium have a least width, so a phone is shown by a scale at which the page is that wide.
+    // Without a screen (headless) a window may be as narrow as a phone.
     private static async Task ShootAsync(PageHost host, string path, string file, string size, bool dark)
     {
         using var profile = new TempFolder();
         string[] arguments =
         [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-            $"--user-data-dir={profile.Path}", $"--screenshot={file}", $"--window-size={size}", "--virtual-time-budget=1500", $"--blink-settings=preferredColorScheme={(dark ? 0 : 1)}",
+            $"--user-data-dir={profile.Path}", $"--screenshot={file}", $"--window-size={size}", $"--blink-settings=preferredColorScheme={(dark ? 0 : 1)}",
             new Uri(host.Url, path).ToString(),
         ];
         await Cli.Wrap("/usr/bin/chromium").WithArguments(arguments).WithValidation(CommandResultValidation.None).ExecuteAsync(Cancel);

@@ -97,7 +97,7 @@ public sealed class StagePageTests
         var id = new AttemptId(new RunId(2), "acceptance", 1);
         await AppendAsync(host, id, Lines(1, 3000) + "half a l", 1000);
         var page = await host.PageAsync("/runs/2/acceptance");
-        Numbers(page).ShouldBe(Enumerable.Range(1001, LogReader.MaxLines + 1));
+        Numbers(page).ShouldBe(Enumerable.Range(1002, LogReader.MaxLines));
         page.QuerySelector("#L3001 code")!.TextContent.ShouldBe("half a l");
         page.QuerySelector("#lines")!.GetAttribute("data-follow").ShouldBe("/runs/2/acceptance/1/log/events");
         page.QuerySelector("noscript")!.TextContent.ShouldContain("Reload");

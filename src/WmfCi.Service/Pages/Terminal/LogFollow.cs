@@ -35,7 +35,11 @@ public sealed class LogFollow(Logs logs, IArtifactStore store, RunTable runs, Ti
     public static readonly TimeSpan MaxConnection = TimeSpan.FromMinutes(30);
 
     /// <summary>The events from a place on.</summary>
-    internal async IAsyncEnumerable<SseItem<string>> EventsAsync(
+    /// <param name="id">Whose log.</param>
+    /// <param name="from">Where the reader is.</param>
+    /// <param name="follower">Wakes it.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async IAsyncEnumerable<SseItem<string>> EventsAsync(
         AttemptId id, LogPlace from, LogFollowers.Follower follower, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var (renderer, anchor, shown) = (new LogRenderer(from), from.Anchor, (string?)null);

@@ -35,9 +35,10 @@ public sealed class LogFollowers
         }
     }
 
-    /// <summary>Lets one more follow.</summary>
+    /// <summary>Lets one more follow, until it is disposed.</summary>
+    /// <param name="attempt">The attempt, as <c>AttemptId.ToString()</c> writes it.</param>
     /// <returns>Null when there are too many.</returns>
-    internal Follower? Join(string attempt)
+    public Follower? Join(string attempt)
     {
         var follower = new Follower(this, attempt);
         lock (_gate)
@@ -63,13 +64,16 @@ public sealed class LogFollowers
     }
 
     /// <summary>One who follows.</summary>
-    internal sealed class Follower(LogFollowers all, string attempt) : IDisposable
+    public sealed class Follower : IDisposable
     {
+        private readonly LogFollowers _all;
         private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-        public string Attempt { get; } = attempt;
+        internal Follower(LogFollowers all, string attempt) => (_all, Attempt) = (all, attempt);
 
-        public void Wake() => _signal.Writer.TryWrite(true);
+        internal string Attempt { get; }
+
+        internal void Wake() => _signal.Writer.TryWrite(true);
 
         /// <summary>Waits for a notification, or a while.</summary>
         public async Task WaitAsync(TimeSpan atMost, TimeProvider time, CancellationToken cancellationToken)
@@ -86,6 +90,7 @@ public sealed class LogFollowers
             }
         }
 
-        public void Dispose() => all.Leave(this);
+        /// <inheritdoc/>
+        public void Dispose() => _all.Leave(this);
     }
 }

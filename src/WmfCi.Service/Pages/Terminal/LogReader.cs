@@ -85,7 +85,7 @@ public sealed class LogReader(Logs logs, IArtifactStore store)
 
     private async Task<LogPortion> ReadGrowingAsync(AttemptId id, LogState state, long? fromLine, CancellationToken cancellationToken)
     {
-        var wanted = fromLine is { } from ? from - 1 : Math.Max(0, state.Lines - MaxLines);
+        var wanted = fromLine is { } from ? from - 1 : Math.Max(0, state.Lines - MaxLines + 1); // and the line that has begun
         var next = fromLine is null ? Math.Max(0, state.Size - MaxBytes) : 0;
         Collector? collector = null;
         var link = wanted > 0 ? $"?from={wanted + 1}" : "";
