@@ -1,4 +1,3 @@
-using WmfCi.Core;
 using WmfCi.Core.Changes;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;

@@ -149,7 +149,7 @@ public sealed partial class TerminalTests
         }
     }
 
-    [GeneratedRegex("<li id=\"L[0-9]+\"><a href=\"#L[0-9]+\" tabindex=\"-1\" aria-label=\"Line [0-9]+\">|</a><code>|</code></li>|<span class=\"[a-z0-9 ]+\">|</span>")]
+    [GeneratedRegex("<li id=\"L[0-9]+\"><a href=\"#L[0-9]+\" tabindex=\"-1\" aria-label=\"Line [0-9]+\">|</a><code>|</code></li>|<span class=\"[a-z0-9 ]+\">|</span>", RegexOptions.NonBacktracking)]
     private static partial Regex OwnElements();
 
     private static List<string> Render(string text)
