@@ -60,6 +60,7 @@ public sealed class Lanes(NpgsqlDataSource source)
 
     // Waiting lanes are chosen in a step of their own, since a subquery in the condition might be run again for every row. The lane may have been saved between this
     // statement's view of the tables and its lock: then the view still has events that are handled by now, which is why they are asked once more when they are counted.
+    // Events are compared with the clock, not with this transaction's beginning: an event whose transaction began a little later may be visible already, and must not be passed over for its successor.
     private const string ClaimSql = """
         with waiting as materialized (
             select key from lanes where ready_at <= now() and (claimed_until is null or claimed_until < now())
@@ -69,9 +70,9 @@ public sealed class Lanes(NpgsqlDataSource source)
             returning lanes.key, state, epoch),
         chosen as (
             select one.id from taken cross join lateral (
-                select id from events where lane = taken.key and state = 0 and available_at <= now() order by id limit $3) one),
+                select id from events where lane = taken.key and state = 0 and available_at <= clock_timestamp() order by id limit $3) one),
         counted as (
-            update events set attempts = attempts + 1 where id = any(array(select id from chosen)) and state = 0 and available_at <= now()
+            update events set attempts = attempts + 1 where id = any(array(select id from chosen)) and state = 0 and available_at <= clock_timestamp()
             returning id, lane, body, attempts)
         select taken.key, taken.state, taken.epoch, counted.id, counted.body, counted.attempts
         from taken left join counted on counted.lane = taken.key
