@@ -5,6 +5,7 @@ namespace WmfCi.Storage.Tests.Pages;
 public sealed class ArtifactsTests : DatabaseTest
 {
     private static readonly AttemptId Attempt = new(new RunId(3), "commit", 1);
+    private static readonly StoredSnapshot First = new("first", 1, [new Submodule("vendor/teeth", new string('e', 40), "https://example.org/teeth")]);
 
     [Fact]
     public async Task What_an_attempt_left_is_stored_with_its_end_and_listed_by_path()
@@ -23,12 +24,12 @@ public sealed class ArtifactsTests : DatabaseTest
     {
         var artifacts = new Artifacts(Source);
         (await artifacts.FindSnapshotAsync("p", "tree", false, Cancel)).ShouldBeNull();
-        await artifacts.AddSnapshotAsync("p", "tree", false, new StoredSnapshot("first", 1), Cancel);
-        await artifacts.AddSnapshotAsync("p", "tree", false, new StoredSnapshot("second", 2), Cancel);
-        await artifacts.AddSnapshotAsync("p", "tree", true, new StoredSnapshot("with history", 3), Cancel);
+        await artifacts.AddSnapshotAsync("p", "tree", false, First, Cancel);
+        await artifacts.AddSnapshotAsync("p", "tree", false, new StoredSnapshot("second", 2, []), Cancel);
+        await artifacts.AddSnapshotAsync("p", "tree", true, new StoredSnapshot("with history", 3, []), Cancel);
 
-        (await artifacts.FindSnapshotAsync("p", "tree", false, Cancel)).ShouldBe(new StoredSnapshot("first", 1));
-        (await artifacts.FindSnapshotAsync("p", "tree", true, Cancel)).ShouldBe(new StoredSnapshot("with history", 3));
+        (await artifacts.FindSnapshotAsync("p", "tree", false, Cancel)).ShouldBe(First);
+        (await artifacts.FindSnapshotAsync("p", "tree", true, Cancel)).ShouldBe(new StoredSnapshot("with history", 3, []));
         (await artifacts.FindSnapshotAsync("q", "tree", false, Cancel)).ShouldBeNull();
     }
 }

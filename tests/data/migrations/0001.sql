@@ -18,4 +18,5 @@ insert into runs (id, project, number, patch_set, created, finished, result, hid
 insert into artifacts (run, stage, attempt, path, digest, size, is_report) values (2, 'commit', 1, 'out/a.xml', repeat('a', 64), 12, true);
 insert into logs (run, stage, attempt, size, lines, digest) values (1, 'commit', 1, 4, 1, null), (2, 'commit', 1, 9, 2, repeat('b', 64));
 insert into log_chunks (run, stage, attempt, start, first_line, bytes) values (1, 'commit', 1, 0, 0, '\x6f6e650a');
-insert into snapshots (project, tree, history, digest, size) values ('tools/beaver', repeat('c', 40), false, repeat('d', 64), 100);
+insert into snapshots (project, tree, history, digest, size, submodules) values
+  ('tools/beaver', repeat('c', 40), false, repeat('d', 64), 100, '[{"path":"vendor/teeth","commit":"e","url":""}]');
