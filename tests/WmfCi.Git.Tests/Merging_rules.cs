@@ -141,14 +141,28 @@ public sealed class Merging_rules
         result.ShouldBeOfType<MergeResult.Conflict>().Reason.ShouldContain("merge bases");
     }
 
-    private static async Task<Three> CrissCross((string Root, string Left, string Right) past, (string Ours, string Theirs) tips)
+    [Theory]
+    [InlineData("x", "ours=1| theirs=1| x=1|")] // the file stayed in the virtual base, so its deletion is a change
+    [InlineData("d-x", "d=file| d-x=1| ours=1| theirs=1|")] // something sorts between d and d/: it did not
+    public async Task A_file_in_place_of_a_folder_that_went_elsewhere_is_in_a_virtual_base_or_not(string neighbour, string expected)
+    {
+        var (without, with) = (Files((neighbour, "1\n")), Files((neighbour, "1\n"), ("d", "file\n")));
+        using var three = await CrissCross((Files((neighbour, "1\n"), ("d/a", "1\n")), without, with), (with, without));
+        three.Merge().ShouldBe(expected);
+    }
+
+    private static Task<Three> CrissCross((string Root, string Left, string Right) past, (string Ours, string Theirs) tips) =>
+        CrissCross((Files(("a", past.Root)), Files(("a", past.Left)), Files(("a", past.Right))), (Files(("a", tips.Ours)), Files(("a", tips.Theirs))));
+
+    private static async Task<Three> CrissCross(
+        (Dictionary<string, GitFile> Root, Dictionary<string, GitFile> Left, Dictionary<string, GitFile> Right) past, (Dictionary<string, GitFile> Ours, Dictionary<string, GitFile> Theirs) tips)
     {
         using var import = new GitFastImport();
-        var root = import.Commit(new GitFastImportCommit("refs/heads/w", "root", 1000, []), Files(("a", past.Root)));
-        var left = import.Commit(new GitFastImportCommit("refs/heads/w", "left", 1001, [root]), Files(("a", past.Left)));
-        var right = import.Commit(new GitFastImportCommit("refs/heads/w", "right", 1002, [root]), Files(("a", past.Right)));
-        import.Reset("refs/heads/ours", import.Commit(new GitFastImportCommit("refs/heads/w", "ours", 1003, [left, right]), Files(("a", tips.Ours), ("ours", "1\n"))));
-        import.Reset("refs/heads/theirs", import.Commit(new GitFastImportCommit("refs/heads/w", "theirs", 1004, [right, left]), Files(("a", tips.Theirs), ("theirs", "1\n"))));
+        var root = import.Commit(new GitFastImportCommit("refs/heads/w", "root", 1000, []), past.Root);
+        var left = import.Commit(new GitFastImportCommit("refs/heads/w", "left", 1001, [root]), past.Left);
+        var right = import.Commit(new GitFastImportCommit("refs/heads/w", "right", 1002, [root]), past.Right);
+        import.Reset("refs/heads/ours", import.Commit(new GitFastImportCommit("refs/heads/w", "ours", 1003, [left, right]), tips.Ours.With("ours", "1\n")));
+        import.Reset("refs/heads/theirs", import.Commit(new GitFastImportCommit("refs/heads/w", "theirs", 1004, [right, left]), tips.Theirs.With("theirs", "1\n")));
         return await Make(import);
     }
 }

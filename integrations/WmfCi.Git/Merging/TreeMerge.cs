@@ -25,9 +25,10 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, C
         cancellationToken.ThrowIfCancellationRequested();
         if (path.AsSpan().Count((byte)'/') > SourceFiles.MaxDepth) throw new GitObjectException($"Folders are nested more than {SourceFiles.MaxDepth} deep");
         var entries = new List<TreeEntry>();
-        foreach (var row in TreeRows.Join(Children(sides.Base), Children(sides.Ours), Children(sides.Theirs)))
+        var original = Children(sides.Base);
+        foreach (var row in TreeRows.Join(original, Children(sides.Ours), Children(sides.Theirs)))
         {
-            var merged = row.Ours.SameAs(row.Theirs) ? row.Ours : Entry(row, path);
+            var merged = row.Ours.SameAs(row.Theirs) ? row.Ours : OursAlone(row, original) ? row.Ours : Entry(row, path);
             if (merged.Exists) entries.Add(merged with { Mode = merged.CanonicalMode });
         }
 
@@ -55,11 +56,16 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, C
             // A file here and a folder there; a virtual base simply has neither.
             if (row.Ours.IsLeaf != row.Theirs.IsLeaf) return mode == TreeMergeMode.VirtualBase ? default : Conflict(row, folder);
             if (!row.Ours.IsLeaf) return Folder(row, [.. folder, .. row.Name.Span, (byte)'/']);
-            return Conflict(row, folder); // a folder that became another file on either side: JGit fails on it
         }
 
         return row.Ours.Exists && row.Theirs.Exists ? BothChanged(row, folder) : OneDeleted(row, folder);
     }
+
+    // In a virtual base JGit does not see that our file stands where the base has a folder, if nothing of the base sorts between the two
+    // (as d-x does between d and d/) and theirs has neither: then it takes the file for a new one.
+    private bool OursAlone(Sides row, TreeEntry[] original) =>
+        mode == TreeMergeMode.VirtualBase && row.Base.IsTree && row.Ours.IsLeaf && !row.Theirs.Exists
+        && !Array.Exists(original, entry => entry.Name.Length > row.Name.Length && entry.Name.Span.StartsWith(row.Name.Span) && entry.Name.Span[row.Name.Length] < '/');
 
     private TreeEntry SameContent(Sides row, byte[] folder)
     {
@@ -88,6 +94,7 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, C
     // Null: it cannot be merged. In a virtual base a conflict is no obstacle: its text is kept, with the markers.
     private TreeEntry? MergeText(Sides row)
     {
+        if (row.Base.IsTree) return null; // a folder that became another file on either side: JGit fails on it
         var (original, ours, theirs) = (Text(row.Base), Text(row.Ours), Text(row.Theirs));
         if (original is null || ours is null || theirs is null) return null;
         var (text, conflict) = ContentMerge.Merge(original, ours, theirs, cancellationToken);

@@ -4,7 +4,10 @@ using CliWrap.Buffered;
 
 namespace WmfCi.Git;
 
-/// <summary>A small <c>.git</c> for a snapshot: one pack with the commit's history, the tags in it, an index and a detached HEAD.</summary>
+/// <summary>
+/// A small <c>.git</c> for a snapshot: one pack with the commit's history, the tags in it, an index and a detached HEAD. Deltas are taken over from the mirror's
+/// packs and none are looked for: that would make the bytes independent of how the mirror is packed, and take minutes on a large history.
+/// </summary>
 internal static class PackedHistory
 {
     public static async Task Write(BareRepository repository, CommitData commit, (TarStream Tar, byte[] Folder) to, CancellationToken cancellationToken)
@@ -14,7 +17,7 @@ internal static class PackedHistory
         {
             var tags = await Tags(repository, commit, cancellationToken);
             var packs = Directory.CreateDirectory(Path.Combine(work.FullName, "objects", "pack"));
-            await Git(repository, work.FullName, ["pack-objects", "--revs", "--quiet", "--threads=1", "--no-reuse-delta", "--delta-base-offset", Path.Combine(packs.FullName, "pack")],
+            await Git(repository, work.FullName, ["pack-objects", "--revs", "--quiet", "--threads=1", "--window=0", "--delta-base-offset", Path.Combine(packs.FullName, "pack")],
                 string.Concat(tags.Select(tag => tag.Id).Prepend(commit.Id.ToString()).Select(id => id + "\n")), cancellationToken);
             await Git(repository, work.FullName, ["read-tree", "--index-output=" + Path.Combine(work.FullName, "index"), commit.Id.ToString()], null, cancellationToken);
             await File.WriteAllTextAsync(Path.Combine(work.FullName, "HEAD"), commit.Id + "\n", cancellationToken);

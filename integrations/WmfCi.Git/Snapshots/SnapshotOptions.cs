@@ -19,7 +19,7 @@ public sealed record SnapshotOptions
 
     /// <summary>
     /// Whether a <c>.git</c> with the commit's history goes along, on which <c>git log</c>, <c>git status</c> and <c>git describe</c> work.
-    /// It is the same for the same commit, tags and version of git.
+    /// Its bytes depend on how the mirror is packed, so they may differ from one mirror, or one day, to the next; the files beside it do not.
     /// </summary>
     public bool IncludeHistory { get; init; }
 
