@@ -25,10 +25,10 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, C
         cancellationToken.ThrowIfCancellationRequested();
         if (path.AsSpan().Count((byte)'/') > SourceFiles.MaxDepth) throw new GitObjectException($"Folders are nested more than {SourceFiles.MaxDepth} deep");
         var entries = new List<TreeEntry>();
-        var original = Children(sides.Base);
-        foreach (var row in TreeRows.Join(original, Children(sides.Ours), Children(sides.Theirs)))
+        var (original, theirs) = (Children(sides.Base), Children(sides.Theirs));
+        foreach (var row in TreeRows.Join(original, Children(sides.Ours), theirs))
         {
-            var merged = row.Ours.SameAs(row.Theirs) ? row.Ours : OursAlone(row, original) ? row.Ours : Entry(row, path);
+            var merged = row.Ours.SameAs(row.Theirs) ? row.Ours : IsUnpaired(row, original, theirs) ? Unpaired(row, path) : Entry(row, path);
             if (merged.Exists) entries.Add(merged with { Mode = merged.CanonicalMode });
         }
 
@@ -61,11 +61,16 @@ internal sealed class TreeMerge(BareRepository repository, TreeMergeMode mode, C
         return row.Ours.Exists && row.Theirs.Exists ? BothChanged(row, folder) : OneDeleted(row, folder);
     }
 
-    // In a virtual base JGit does not see that our file stands where the base has a folder, if nothing of the base sorts between the two
-    // (as d-x does between d and d/) and theirs has neither: then it takes the file for a new one.
-    private bool OursAlone(Sides row, TreeEntry[] original) =>
-        mode == TreeMergeMode.VirtualBase && row.Base.IsTree && row.Ours.IsLeaf && !row.Theirs.Exists
-        && !Array.Exists(original, entry => entry.Name.Length > row.Name.Length && entry.Name.Span.StartsWith(row.Name.Span) && entry.Name.Span[row.Name.Length] < '/');
+    // In a virtual base JGit does not see that our file stands where the base has a folder, if it comes to the base's folder at once but not to theirs:
+    // because there is none, or because something sorts between the names (as d-x does between d and d/). Then it merges the folders without ours.
+    private bool IsUnpaired(Sides row, TreeEntry[] original, TreeEntry[] theirs) =>
+        mode == TreeMergeMode.VirtualBase && row.Base.IsTree && row.Ours.IsLeaf && !HasBetween(original, row.Name) && (!row.Theirs.Exists || (row.Theirs.IsTree && HasBetween(theirs, row.Name)));
+
+    private static bool HasBetween(TreeEntry[] entries, ReadOnlyMemory<byte> name) =>
+        Array.Exists(entries, entry => entry.Name.Length > name.Length && entry.Name.Span.StartsWith(name.Span) && entry.Name.Span[name.Length] < '/');
+
+    private TreeEntry Unpaired(Sides row, byte[] folder) =>
+        row.Theirs.Exists ? Folder(row with { Ours = default }, [.. folder, .. row.Name.Span, (byte)'/']) : row.Ours;
 
     private TreeEntry SameContent(Sides row, byte[] folder)
     {
