@@ -119,8 +119,11 @@ public sealed class Snapshots
         Files(("x", "1\n")),
         new(StringComparer.Ordinal)
         {
-            [".gitmodules"] = GitFile.Text("[submodule \"s\"]\n\tpath = sub\n\turl = ../other\n"), [Long] = GitFile.Text("deep\n"), ["lé"] = new(GitFile.Link, "../x"u8.ToArray()),
-            ["run"] = new(GitFile.Executable, "#!\n"u8.ToArray()), ["sub"] = new(GitFile.Submodule, Encoding.ASCII.GetBytes(new string('1', 40))),
+            [".gitmodules"] = GitFile.Text("[submodule \"s\"]\n\tpath = sub\n\turl = ../other\n"),
+            [Long] = GitFile.Text("deep\n"),
+            ["lé"] = new(GitFile.Link, "../x"u8.ToArray()),
+            ["run"] = new(GitFile.Executable, "#!\n"u8.ToArray()),
+            ["sub"] = new(GitFile.Submodule, Encoding.ASCII.GetBytes(new string('1', 40))),
         },
         Files(("x", "2\n")));
 

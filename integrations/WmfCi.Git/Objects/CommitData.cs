@@ -42,7 +42,11 @@ internal sealed record CommitData(ObjectName Id, ObjectName Tree, ImmutableArray
         var (seconds, zone) = Time(committer.Span);
         return new CommitData(id, tree, parents.ToImmutable())
         {
-            Author = author, CommitTime = seconds, Zone = zone, Encoding = encoding, Message = at < data.Length ? data.AsMemory(at + 1) : default,
+            Author = author,
+            CommitTime = seconds,
+            Zone = zone,
+            Encoding = encoding,
+            Message = at < data.Length ? data.AsMemory(at + 1) : default,
         };
     }
 
