@@ -58,13 +58,15 @@ public sealed partial class PolicyKeeper(Site site, ICodeReview review, Facts fa
     {
         var members = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var group in site.Trust.Groups) members.UnionWith(await review.ReadGroupMembersAsync(group, cancellationToken));
+        var installed = await facts.ReadOrSetAsync(Facts.Installed, surroundings.Time.GetUtcNow(), cancellationToken);
         return new Policy
         {
             Self = await review.ReadSelfAsync(cancellationToken),
             Label = site.Gerrit.Label,
             Pass = site.Gerrit.Pass,
             Fail = site.Gerrit.Fail,
-            AutomaticSince = await facts.ReadOrSetAsync(Facts.Installed, surroundings.Time.GetUtcNow(), cancellationToken),
+            // Code reviews tell times in whole seconds: what came in the very second of the installation came after it.
+            AutomaticSince = installed.AddTicks(-(installed.UtcTicks % TimeSpan.TicksPerSecond)),
             HoldStrangers = site.Trust.HoldsStrangers,
             Trusted = new TrustList { Usernames = site.Trust.Accounts, Emails = site.Trust.Emails, Ids = members.ToValueArray() },
             Links = new Links(site.Url.ToString().TrimEnd('/')),

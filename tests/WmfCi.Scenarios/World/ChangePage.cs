@@ -16,7 +16,7 @@ public sealed record Message(string Author, string Text, string? Tag, int PatchS
 public sealed class ChangePage(GerritPeer gerrit, string project, int number, string changeId)
 {
     /// <summary>How long a fact may take to appear before the conversation is given up.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
 
@@ -85,10 +85,10 @@ public sealed class ChangePage(GerritPeer gerrit, string project, int number, st
                 await Task.Delay(LookEvery, patience.Token);
             }
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException late) when (!cancellationToken.IsCancellationRequested)
         {
             var said = page is null ? "nothing" : string.Join("\n---\n", Messages(page));
-            throw new TimeoutException($"Change {number}: not seen that {what}. Verified is {(page is null ? 0 : Verified(page))}; said was:\n{said}");
+            throw new TimeoutException($"Change {number}: not seen that {what}. Verified is {(page is null ? 0 : Verified(page))}; said was:\n{said}", late);
         }
     }
 

@@ -61,7 +61,7 @@ public sealed partial class Clone : IDisposable
         if (amend) await GitAsync(["commit", "-q", "--amend", "-m", $"{subject}\n\nChange-Id: {changeId}"], cancellationToken);
         else await CommitAsync(subject, changeId, cancellationToken);
         var answer = await GitAsync(["push", "origin", $"HEAD:refs/for/main{options}"], cancellationToken);
-        var number = int.Parse(ChangeLink().Match(answer).Groups[1].Value);
+        var number = int.Parse(ChangeLink().Match(answer).Groups["number"].Value);
         return new ChangePage(_gerrit, _project, number, changeId);
     }
 
@@ -79,6 +79,6 @@ public sealed partial class Clone : IDisposable
         return result.ExitCode == 0 ? result.StandardError : throw new InvalidOperationException($"git {string.Join(' ', arguments)}: {result.StandardError}");
     }
 
-    [GeneratedRegex(@"/\+/(\d+)")]
+    [GeneratedRegex(@"/\+/(?<number>[0-9]+)", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex ChangeLink();
 }

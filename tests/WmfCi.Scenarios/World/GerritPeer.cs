@@ -39,7 +39,14 @@ public abstract class GerritPeer : IAsyncDisposable
         return name;
     }
 
-    public virtual ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Ends what was started for the conversation.</summary>
+    protected virtual ValueTask EndAsync() => ValueTask.CompletedTask;
 }
 
 public sealed class RealGerrit : GerritPeer
@@ -78,5 +85,5 @@ public sealed class StandInPeer(StandInGerrit gerrit) : GerritPeer
     public static async Task<StandInPeer> StartAsync(CancellationToken cancellationToken) =>
         new(await StandInGerrit.StartAsync(new StandInOptions { Projects = [] }, cancellationToken));
 
-    public override ValueTask DisposeAsync() => Gerrit.DisposeAsync();
+    protected override ValueTask EndAsync() => Gerrit.DisposeAsync();
 }

@@ -1,7 +1,6 @@
 using WmfCi.Config.Sites;
 using WmfCi.Fakes;
 using WmfCi.Service;
-using WmfCi.Storage;
 
 namespace WmfCi.Scenarios.World;
 
