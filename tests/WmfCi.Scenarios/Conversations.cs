@@ -40,7 +40,7 @@ public abstract class Conversations
         var red = await change.UntilSaidAsync("failed in commit", Stop);
         red.Body.ShouldStartWith("alice: patch set 1 failed in commit.");
         red.Body.ShouldContain("step `unit tests`");
-        red.Body.ShouldContain("1 of 1 tests failed");
+        red.Body.ShouldContain("1 of 1 test");
         red.Body.ShouldContain("sums.adds: expected 5, got 6");
         red.Body.ShouldContain("comment: recheck");
         (await change.AttentionAsync(Stop)).ShouldContain("alice");

@@ -18,7 +18,7 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
     /// <summary>How many changes are asked for at once.</summary>
     public const int PageSize = 200;
 
-    private readonly Dictionary<string, DateTimeOffset> _seen = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Look> _seen = new(StringComparer.Ordinal);
 
     /// <summary>Catches up.</summary>
     /// <returns>How many changes are to be looked at again.</returns>
@@ -31,10 +31,10 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
         while (true)
         {
             var page = await review.ReadUpdatedSinceAsync(since, PageSize, cancellationToken);
-            // The overlap brings the same changes again and again; only those that moved since are worth a look.
-            var fresh = page.Where(change => options.Serves(change.Id.Project) && (!_seen.TryGetValue(change.Id.Lane, out var known) || known < change.Updated)).ToList();
+            // The overlap brings the same changes again and again; only those that moved since are worth a look. Times are whole seconds: what happened in the very
+            // second of a look shows no later time, so that each time gets a second look, in the next round.
+            var fresh = page.Where(change => options.Serves(change.Id.Project) && LookAt(change)).ToList();
             await inbox.AddAsync([.. fresh.Select(change => new LaneEvent(change.Id.Lane, new Event.ChangePoked("catch-up")))], cancellationToken);
-            foreach (var change in fresh) _seen[change.Id.Lane] = change.Updated;
             poked += fresh.Count;
             if (page.IsEmpty) break;
             // The code review's own times are the cursor, not our clock: what it says is later is later.
@@ -47,8 +47,18 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
         return poked;
     }
 
+    private bool LookAt(UpdatedChange change)
+    {
+        var lane = change.Id.Lane;
+        var known = _seen.TryGetValue(lane, out var look) && look.Updated == change.Updated ? look.Times : 0;
+        _seen[lane] = new Look(change.Updated, known + 1);
+        return known < 2;
+    }
+
+    private sealed record Look(DateTimeOffset Updated, int Times);
+
     private void Forget(DateTimeOffset before)
     {
-        foreach (var lane in _seen.Where(one => one.Value < before).Select(one => one.Key).ToList()) _seen.Remove(lane);
+        foreach (var lane in _seen.Where(one => one.Value.Updated < before).Select(one => one.Key).ToList()) _seen.Remove(lane);
     }
 }

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using WmfCi.Core.Changes;
 using WmfCi.Core.Rules;
 using WmfCi.Ports;
@@ -36,8 +37,8 @@ public sealed partial class StreamListener : BackgroundService
     private readonly IntakeOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<StreamListener> _logger;
-    private volatile string? _problem = "It has not connected yet.";
-    private volatile bool _isHolder;
+    private readonly Bell _askNow = new();
+    private volatile string? _problem;
 
     /// <summary>Makes the listener.</summary>
     public StreamListener(ICodeReview review, Inbox inbox, Leases leases, CatchUp catchUp, IntakeOptions options, Surroundings surroundings)
@@ -47,23 +48,26 @@ public sealed partial class StreamListener : BackgroundService
     }
 
     /// <summary>Why this replica, which holds the stream, does not hear it; null when it does, or when another replica holds it.</summary>
-    public string? Problem => _isHolder ? _problem : null;
+    public string? Problem => _problem;
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _askNow.Dispose();
+        base.Dispose();
+    }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var failures = 0;
+        var holds = false;
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                _isHolder = await _leases.TakeAsync(LeaseName, _options.Holder, stoppingToken);
-                if (!_isHolder)
-                {
-                    await Task.Delay(Leases.RenewEvery, _time, stoppingToken);
-                    continue;
-                }
-                await HoldAsync(() => failures = 0, stoppingToken);
+                holds = await _leases.TakeAsync(LeaseName, _options.Holder, stoppingToken);
+                if (holds) await HoldAsync(stoppingToken);
+                else await Task.Delay(Leases.RenewEvery, _time, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -71,40 +75,67 @@ public sealed partial class StreamListener : BackgroundService
             }
             catch (Exception error)
             {
-                // The place for this loop. The stream may be away for long; catching up heals what it missed.
-                failures++;
-                _problem = error is CodeReviewException ? error.Message : error.GetType().Name;
+                // The place for this loop: whatever ended the watch, it is begun anew, here or on another replica.
+                WatchEnded(error);
+                await Task.Delay(Leases.RenewEvery, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+        if (holds) await _leases.ReleaseAsync(LeaseName, _options.Holder, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    // The watch: as long as the lease holds, the stream is listened to and changes are asked for. The two do not depend on one another.
+    private async Task HoldAsync(CancellationToken stopping)
+    {
+        using var watch = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        Task[] parts = [RenewAsync(watch.Token), ListenAsync(watch.Token), AskAsync(watch.Token)];
+        var first = await Task.WhenAny(parts);
+        await watch.CancelAsync();
+        await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _problem = null;
+        await first;
+    }
+
+    private async Task ListenAsync(CancellationToken cancellationToken)
+    {
+        for (var failures = 0; ;)
+        {
+            var begun = _time.GetTimestamp();
+            try
+            {
+                await ConnectAsync(cancellationToken);
+            }
+            catch (Exception error) when (error is CodeReviewException or NpgsqlException or IOException)
+            {
+                // The stream may be away for long. What it does not tell is asked for, now and from time to time.
+                failures = _time.GetElapsedTime(begun) > SettleTime ? 1 : failures + 1;
+                _problem = error.Message;
                 var after = Backoff.After(Math.Min(failures, 7), Random.Shared.NextDouble());
                 if (failures >= FailuresToTell) Down(_problem, failures, after);
                 else Stumbled(_problem, after);
-                await WaitHoldingAsync(after, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _askNow.Ring();
+                await Task.Delay(after, _time, cancellationToken);
             }
         }
-        if (_isHolder) await _leases.ReleaseAsync(LeaseName, _options.Holder, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    // While it waits to connect again it goes on holding the lease: another replica would fare no better.
-    private async Task WaitHoldingAsync(TimeSpan wait, CancellationToken cancellationToken)
+    private async Task ConnectAsync(CancellationToken cancellationToken)
     {
-        for (var left = wait; left > TimeSpan.Zero; left -= Leases.RenewEvery)
-        {
-            await Task.Delay(left < Leases.RenewEvery ? left : Leases.RenewEvery, _time, cancellationToken);
-            await _leases.TakeAsync(LeaseName, _options.Holder, cancellationToken);
-        }
-    }
-
-    private async Task HoldAsync(Action connected, CancellationToken stopping)
-    {
-        using var session = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        using var session = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var lines = Channel.CreateBounded<string>(MaxLinesWaiting);
-        var reading = ReadAsync(lines.Writer, session.Token);
-        var storing = StoreAsync(lines.Reader, connected, session.Token);
-        var renewing = RenewAsync(session.Token);
-        var catching = CatchUpAsync(session.Token);
-        var first = await Task.WhenAny(reading, storing, renewing, catching);
+        Task[] parts = [ReadAsync(lines.Writer, session.Token), StoreAsync(lines.Reader, session.Token), SettleAsync(session.Token)];
+        var first = await Task.WhenAny(parts);
         await session.CancelAsync();
-        await Task.WhenAll(reading, storing, renewing, catching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAll(parts).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await first;
+    }
+
+    // Nothing says when the stream is open. What happened between the last question and that moment is in neither, so it is asked for once it has surely connected.
+    private async Task SettleAsync(CancellationToken cancellationToken)
+    {
+        await Task.Delay(SettleTime, _time, cancellationToken);
+        _problem = null;
+        _askNow.Ring();
+        await Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken);
     }
 
     private async Task ReadAsync(ChannelWriter<string> lines, CancellationToken cancellationToken)
@@ -113,7 +144,7 @@ public sealed partial class StreamListener : BackgroundService
         throw new CodeReviewException("The event stream ended.", FailureClass.Transient);
     }
 
-    private async Task StoreAsync(ChannelReader<string> lines, Action connected, CancellationToken cancellationToken)
+    private async Task StoreAsync(ChannelReader<string> lines, CancellationToken cancellationToken)
     {
         var pokes = new Dictionary<ChangeId, string>();
         while (await lines.WaitToReadAsync(cancellationToken))
@@ -125,7 +156,6 @@ public sealed partial class StreamListener : BackgroundService
                 ServiceMetrics.StreamLines.WithLabels(understood.Type).Inc();
                 if (understood.Change is { } change && _options.Serves(change.Project)) pokes.TryAdd(change, understood.Type);
             }
-            connected();
             _problem = null;
             await _inbox.AddAsync([.. pokes.Select(poke => new LaneEvent(poke.Key.Lane, new Event.ChangePoked(poke.Value)))], cancellationToken);
         }
@@ -137,24 +167,25 @@ public sealed partial class StreamListener : BackgroundService
         LeaseLost();
     }
 
-    private async Task CatchUpAsync(CancellationToken cancellationToken)
+    private async Task AskAsync(CancellationToken cancellationToken)
     {
-        // Once at once, once when the stream has surely connected, since what happens between the two would be in neither; then from time to time.
-        for (var wait = SettleTime; ; wait = _options.CatchUpEvery)
+        while (true)
         {
-            // A catch-up that fails is tried with the next round; the stream itself goes on.
             try
             {
                 await _catchUp.RunAsync(cancellationToken);
-                _problem = null;
             }
             catch (CodeReviewException error)
             {
+                // It is asked again with the next round.
                 CatchUpFailed(error.Message);
             }
-            await Task.Delay(wait, _time, cancellationToken);
+            await _askNow.WaitAsync(_options.CatchUpEvery, cancellationToken);
         }
     }
+
+    [LoggerMessage(LogLevel.Error, "The watch over the event stream ended; it is begun anew")]
+    private partial void WatchEnded(Exception error);
 
     [LoggerMessage(LogLevel.Warning, "The event stream stumbled: {Reason} Connecting again in {After}")]
     private partial void Stumbled(string reason, TimeSpan after);

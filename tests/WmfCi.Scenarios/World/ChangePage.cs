@@ -13,7 +13,7 @@ public sealed record Message(string Author, string Text, string? Tag, int PatchS
 }
 
 /// <summary>A change as people see it in Gerrit.</summary>
-public sealed class ChangePage(GerritPeer gerrit, string project, int number, string changeId)
+public sealed class ChangePage(GerritPeer gerrit, string project, int number, string changeId, string owner)
 {
     /// <summary>How long a fact may take to appear before the conversation is given up.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -45,7 +45,7 @@ public sealed class ChangePage(GerritPeer gerrit, string project, int number, st
     /// <summary>The comments at lines, as <c>path:line: text</c>.</summary>
     public async Task<IReadOnlyList<string>> InlineAsync(CancellationToken cancellationToken)
     {
-        using var client = gerrit.ClientOf("admin");
+        using var client = gerrit.ClientOf(owner);
         var comments = Json(await client.GetStringAsync($"changes/{project}~{number}/comments", cancellationToken)).AsObject();
         return [.. comments.SelectMany(file => file.Value!.AsArray().Select(comment => $"{file.Key}:{comment!["line"]}: {comment["message"]}"))];
     }
@@ -94,7 +94,7 @@ public sealed class ChangePage(GerritPeer gerrit, string project, int number, st
 
     private async Task<JsonNode> ReadAsync(CancellationToken cancellationToken)
     {
-        using var client = gerrit.ClientOf("admin");
+        using var client = gerrit.ClientOf(owner);
         return Json(await client.GetStringAsync($"changes/{project}~{number}/detail?o=CURRENT_REVISION", cancellationToken));
     }
 

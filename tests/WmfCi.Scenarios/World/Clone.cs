@@ -62,7 +62,7 @@ public sealed partial class Clone : IDisposable
         else await CommitAsync(subject, changeId, cancellationToken);
         var answer = await GitAsync(["push", "origin", $"HEAD:refs/for/main{options}"], cancellationToken);
         var number = int.Parse(ChangeLink().Match(answer).Groups["number"].Value);
-        return new ChangePage(_gerrit, _project, number, changeId);
+        return new ChangePage(_gerrit, _project, number, changeId, _user);
     }
 
     private async Task CommitAsync(string subject, string? changeId, CancellationToken cancellationToken)
