@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
 using WmfCi.Core;
 using WmfCi.Core.Changes;
+using WmfCi.Gerrit.Events;
 using WmfCi.Gerrit.Reading;
 using WmfCi.Gerrit.Rest;
 using WmfCi.Gerrit.Reviews;
-using WmfCi.Gerrit.Events;
 using WmfCi.Ports;
 
 namespace WmfCi.Gerrit;

@@ -62,6 +62,12 @@ public abstract partial class CodeReviewContract : IAsyncLifetime
 
     private static Review Review(ChangeId id, string commit, string message = "Passed.") => new()
     {
-        Change = id, PatchSet = 1, Revision = commit, Key = $"{Guid.NewGuid():N}/commit.test/1", Kind = "result", Message = message, Notify = false,
+        Change = id,
+        PatchSet = 1,
+        Revision = commit,
+        Key = $"{Guid.NewGuid():N}/commit.test/1",
+        Kind = "result",
+        Message = message,
+        Notify = false,
     };
 }

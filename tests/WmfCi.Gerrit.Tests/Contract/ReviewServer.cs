@@ -108,7 +108,9 @@ public sealed record ReviewServer(Uri Url, string SshHost, int SshPort, string K
     {
         var git = Cli.Wrap("git").WithArguments(arguments).WithEnvironmentVariables(new Dictionary<string, string?>(StringComparer.Ordinal)
         {
-            ["GIT_CONFIG_GLOBAL"] = "/dev/null", ["GIT_CONFIG_NOSYSTEM"] = "1", ["GIT_TERMINAL_PROMPT"] = "0",
+            ["GIT_CONFIG_GLOBAL"] = "/dev/null",
+            ["GIT_CONFIG_NOSYSTEM"] = "1",
+            ["GIT_TERMINAL_PROMPT"] = "0",
         });
         return (await (folder is null ? git : git.WithWorkingDirectory(folder)).ExecuteBufferedAsync(cancellationToken)).StandardOutput;
     }

@@ -156,7 +156,12 @@ public sealed class EventStreamTests : IDisposable
 
     private static GerritOptions Options() => new()
     {
-        Url = new Uri("http://gerrit.example/"), User = "wmfci", PasswordFile = "/nowhere", SshHost = "gerrit.example", SshKeyFile = "/nowhere", KnownHostsFile = "/keys/50% known hosts",
+        Url = new Uri("http://gerrit.example/"),
+        User = "wmfci",
+        PasswordFile = "/nowhere",
+        SshHost = "gerrit.example",
+        SshKeyFile = "/nowhere",
+        KnownHostsFile = "/keys/50% known hosts",
     };
 
     private GerritCodeReview Review(string script)

@@ -18,7 +18,12 @@ internal sealed class GerritMock : IDisposable
         File.WriteAllText(PasswordFile, Password + "\n");
         Options = new GerritOptions
         {
-            Url = new Uri(Server.Url! + prefix), User = "wmfci", PasswordFile = PasswordFile, SshHost = "localhost", SshKeyFile = "/nowhere", KnownHostsFile = "/nowhere",
+            Url = new Uri(Server.Url! + prefix),
+            User = "wmfci",
+            PasswordFile = PasswordFile,
+            SshHost = "localhost",
+            SshKeyFile = "/nowhere",
+            KnownHostsFile = "/nowhere",
         };
         Options = with?.Invoke(Options) ?? Options;
         Review = new GerritCodeReview(Options, time ?? TimeProvider.System);

@@ -39,7 +39,9 @@ public sealed class Screenshots
                 .Of(id % 3 == 0 ? "operations/puppet" : "mediawiki/core", 900 + id).At(TimeSpan.FromMinutes((119 - id) * (119 - id))));
         await host.AddAsync(Sample.Run(116) with
         {
-            Result = RunResult.ConfigError, Finished = PageHost.Now, Subject = "Try the new image",
+            Result = RunResult.ConfigError,
+            Finished = PageHost.Now,
+            Subject = "Try the new image",
             Mistakes = [
                 new(".pipeline/config.yaml", 12, 5, "`imagee` is not known.", "Did you mean `image`? For example: image: docker-registry.example.org/dev/bookworm:1.0"),
                 new(".pipeline/config.yaml", 19, 14, "`timeout` must be a duration.", "Write a number with a unit, such as `10m`.")],

@@ -159,7 +159,7 @@ public sealed partial class TerminalTests
         return rows;
     }
 
-    private static string TextOf(string html) => new HtmlParser().ParseDocument($"<pre>{html}</pre>")is var page && page.QuerySelector("code") is { } code ? code.TextContent : page.QuerySelector("pre")!.TextContent;
+    private static string TextOf(string html) => new HtmlParser().ParseDocument($"<pre>{html}</pre>") is var page && page.QuerySelector("code") is { } code ? code.TextContent : page.QuerySelector("pre")!.TextContent;
 
     private static string Text(Random random, bool hostile)
     {
