@@ -55,7 +55,8 @@ internal sealed class ProjectResource(Site site, RestRequest request)
     /// <summary>Whether a name can be a project: folders of letters, digits, '.', '_', '-', none of them hidden or ending in .git.</summary>
     public static bool IsProjectName(string name) =>
         name.Length is > 0 and <= 200 && name.Split('/').All(part => part.Length > 0 && part[0] is not ('.' or '-')
-            && part.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') && !part.EndsWith(".git", StringComparison.Ordinal));
+            && part.All(c => !char.IsControl(c) && c is not ('\\' or '?' or '%' or '*' or ':' or '<' or '>' or '|' or '$' or '\r' or '~' or '"')) && part == part.Trim()
+            && !part.EndsWith(".git", StringComparison.Ordinal));
 
     private async Task<RestAnswer> CreateAsync(string name, CancellationToken ct)
     {

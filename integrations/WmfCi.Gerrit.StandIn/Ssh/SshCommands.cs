@@ -123,6 +123,21 @@ internal sealed class SshCommands(Site site)
         return row;
     }
 
+    // As "12,3", or as the commit.
+    private (Change Change, PatchSet Found)? FindPatchSet(string target)
+    {
+        if (target.Split(',') is [var n, var p])
+        {
+            return int.TryParse(n, out var number) && int.TryParse(p, out var patchSet) && site.Facts.Changes.TryGetValue(number, out var named)
+                && named.PatchSets.Find(s => s.Number == patchSet) is { } numbered ? (named, numbered) : null;
+        }
+        foreach (var change in site.Facts.Changes.Values)
+        {
+            if (change.PatchSets.Find(s => s.Revision == target) is { } found) return (change, found);
+        }
+        return null;
+    }
+
     private async Task<int> ReviewAsync(SshChannel channel, string[] arguments, CancellationToken ct)
     {
         var labels = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -144,12 +159,9 @@ internal sealed class SshCommands(Site site)
                 default: target = arguments[i]; break;
             }
         }
-        var numbers = (target ?? "").Split(',');
         await site.ExclusivelyAsync(() =>
         {
-            if (numbers is not [var n, var p] || !int.TryParse(n, out var number) || !int.TryParse(p, out var patchSet)
-                || !site.Facts.Changes.TryGetValue(number, out var change) || !Rights.MaySee(channel.Account, change)
-                || change.PatchSets.Find(s => s.Number == patchSet) is not { } found) throw new RefusedException(404, $"\"{target}\" no such patch set");
+            if (FindPatchSet(target ?? "") is not var (change, found) || !Rights.MaySee(channel.Account, change)) throw new RefusedException(404, $"\"{target}\" no such patch set");
             new Reviews(site).Post(change, found, channel.Account, new ReviewInput { Message = message, Tag = tag, Labels = labels.Count > 0 ? labels : null });
             return Task.FromResult(0);
         }, ct);
