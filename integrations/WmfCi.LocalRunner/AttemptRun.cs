@@ -154,7 +154,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         if (end.ExitCode is not { } exit) return Report(OutcomeKind.InfrastructureFailed, $"{end.Trouble}{(log.Tail.Length > 0 ? $": {log.Tail}" : "")}", step);
         if (await _watch.IsDiskExceededAsync(default) || exit == FileTooLarge) return Report(stop.Order ?? FileExceedsDisk(), step) with { ExitCode = exit };
         var more = end.WantedMoreProcesses ? $" It wanted more than the {Options.MaxProcesses} processes and threads that a stage may have at once: let it run less in parallel, or ask the operators to raise the limit (MaxProcesses)." : "";
-        return Report(OutcomeKind.Failed, $"The step “{step}” ended with exit status {exit}.{more}", step, exit);
+        return Report(OutcomeKind.Failed, $"Exit status {exit}.{more}", step, exit);
     }
 
     // 128 and the number of SIGXFSZ, which the kernel sends to who writes a larger file than it may.
