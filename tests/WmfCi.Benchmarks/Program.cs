@@ -1,0 +1,27 @@
+using WmfCi.Benchmarks;
+
+var benchmarks = new Dictionary<string, (string What, Func<Choices, CancellationToken, Task> Run)>(StringComparer.Ordinal)
+{
+    ["latency"] = ("from a push to the first command and to the vote, with the share of every step", LatencyBenchmark.RunAsync),
+    ["events"] = ("events per second through inbox and loop, and how long each waits", EventsBenchmark.RunAsync),
+    ["pages"] = ("overview, run, project and change page with 100,000 stored runs", PagesBenchmark.RunAsync),
+    ["rest"] = ("memory and processor of a service that has nothing to do", RestBenchmark.RunAsync),
+    ["merge"] = ("a speculative merge in a repository of 50,000 files", (_, _) => SmallBenchmarks.RunAsync<MergeBenchmark>()),
+    ["config"] = ("reading a pipeline file, good and hostile", (_, _) => SmallBenchmarks.RunAsync<ConfigBenchmark>()),
+    ["rules"] = ("one decision", (_, _) => SmallBenchmarks.RunAsync<RulesBenchmark>()),
+};
+
+if (Choices.TryRead(args, out var choices) && choices.Names.All(benchmarks.ContainsKey) && choices.Names.Count > 0)
+{
+    using var stop = new CancellationTokenSource();
+    Console.CancelKeyPress += (_, pressed) =>
+    {
+        pressed.Cancel = true;
+        stop.Cancel();
+    };
+    foreach (var name in choices.Names) await benchmarks[name].Run(choices, stop.Token);
+    return 0;
+}
+Console.WriteLine("Usage: list | NAME... [--count N] [--warm-up N] [--stand-in] [--verbose]\n");
+foreach (var (name, (what, _)) in benchmarks) Console.WriteLine($"  {name,-8} {what}");
+return args is ["list"] ? 0 : 2;
