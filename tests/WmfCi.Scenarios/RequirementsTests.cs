@@ -44,7 +44,7 @@ public sealed partial class RequirementsTests
         from id in proves.Ids
         select (id, method.Name.Replace('_', ' '));
 
-    private static string RepositoryRoot()
+    internal static string RepositoryRoot()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "WmfCi.sln"))) folder = folder.Parent;

@@ -8,20 +8,33 @@ namespace WmfCi.Scenarios.World;
 /// <summary>A person's clone of a project.</summary>
 public sealed partial class Clone : IDisposable
 {
-    private readonly GerritPeer _gerrit;
+    private readonly GerritPeer? _gerrit;
     private readonly string _project;
     private readonly string _user;
     private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-clone-").FullName;
 
-    private Clone(GerritPeer gerrit, string project, string user) => (_gerrit, _project, _user) = (gerrit, project, user);
+    private Clone(GerritPeer? gerrit, string project, string user) => (_gerrit, _project, _user) = (gerrit, project, user);
 
     public static async Task<Clone> MakeAsync(GerritPeer gerrit, string project, string user, CancellationToken cancellationToken)
     {
         var clone = new Clone(gerrit, project, user);
-        await clone.GitAsync(["clone", "-q", gerrit.CloneUrl(project, user), "."], cancellationToken);
-        await clone.GitAsync(["config", "user.name", user], cancellationToken);
-        await clone.GitAsync(["config", "user.email", $"{user}@example.org"], cancellationToken);
+        await clone.FillAsync(gerrit.CloneUrl(project, user), cancellationToken);
         return clone;
+    }
+
+    /// <summary>A clone of an address, of which nothing else is known.</summary>
+    public static async Task<Clone> FromAsync(string url, string user, CancellationToken cancellationToken)
+    {
+        var clone = new Clone(null, "", user);
+        await clone.FillAsync(url, cancellationToken);
+        return clone;
+    }
+
+    private async Task FillAsync(string url, CancellationToken cancellationToken)
+    {
+        await GitAsync(["clone", "-q", url, "."], cancellationToken);
+        await GitAsync(["config", "user.name", _user], cancellationToken);
+        await GitAsync(["config", "user.email", $"{_user}@example.org"], cancellationToken);
     }
 
     /// <summary>Writes a file; an empty text deletes it.</summary>
@@ -40,12 +53,20 @@ public sealed partial class Clone : IDisposable
     public async Task PushToBranchAsync(string subject, CancellationToken cancellationToken)
     {
         await CommitAsync(subject, null, cancellationToken);
-        await GitAsync(["push", "-q", _gerrit.CloneUrl(_project, "admin"), "HEAD:refs/heads/main"], cancellationToken);
+        await GitAsync(["push", "-q", _gerrit!.CloneUrl(_project, "admin"), "HEAD:refs/heads/main"], cancellationToken);
     }
 
     /// <summary>Pushes the work as a new change.</summary>
     public Task<ChangePage> PushAsync(string subject, CancellationToken cancellationToken, string options = "") =>
-        PushAsync(subject, $"I{Convert.ToHexStringLower(Guid.NewGuid().ToByteArray())}00000000", amend: false, options, cancellationToken);
+        PushAsync(subject, NewChangeId(), amend: false, options, cancellationToken);
+
+    /// <summary>Pushes the work as a new change.</summary>
+    /// <returns>The change's number.</returns>
+    public async Task<int> PushForLinkAsync(string subject, CancellationToken cancellationToken)
+    {
+        await CommitAsync(subject, NewChangeId(), cancellationToken);
+        return await PushForReviewAsync("", cancellationToken);
+    }
 
     /// <summary>Pushes the work as the next patch set.</summary>
     public Task<ChangePage> AmendAsync(ChangePage change, string subject, CancellationToken cancellationToken) =>
@@ -60,9 +81,15 @@ public sealed partial class Clone : IDisposable
         if (amend) await GitAsync(["add", "-A"], cancellationToken);
         if (amend) await GitAsync(["commit", "-q", "--amend", "-m", $"{subject}\n\nChange-Id: {changeId}"], cancellationToken);
         else await CommitAsync(subject, changeId, cancellationToken);
+        return new ChangePage(_gerrit!, _project, await PushForReviewAsync(options, cancellationToken), changeId, _user);
+    }
+
+    private static string NewChangeId() => $"I{Convert.ToHexStringLower(Guid.NewGuid().ToByteArray())}00000000";
+
+    private async Task<int> PushForReviewAsync(string options, CancellationToken cancellationToken)
+    {
         var answer = await GitAsync(["push", "origin", $"HEAD:refs/for/main{options}"], cancellationToken);
-        var number = int.Parse(ChangeLink().Match(answer).Groups["number"].Value);
-        return new ChangePage(_gerrit, _project, number, changeId, _user);
+        return int.Parse(ChangeLink().Match(answer).Groups["number"].Value);
     }
 
     private async Task CommitAsync(string subject, string? changeId, CancellationToken cancellationToken)
