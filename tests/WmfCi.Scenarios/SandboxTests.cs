@@ -34,7 +34,7 @@ public sealed class SandboxTests
         Processes(folder.Path).ShouldBeEmpty();
     }
 
-    private static async Task UntilGreenAsync(IReadOnlyDictionary<string, string> told, int change)
+    private static async Task UntilGreenAsync(Dictionary<string, string> told, int change)
     {
         using var client = new HttpClient();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Stop);
