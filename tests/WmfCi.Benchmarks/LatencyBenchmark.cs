@@ -57,7 +57,7 @@ internal static class LatencyBenchmark
             var pushed = DateTimeOffset.UtcNow;
             var voted = await UntilVotedAsync(eye, change, cancellationToken);
             var one = await ReadAsync(served, new ChangeId(project, change.Number), pushed, cancellationToken) with { Vote = voted - pushed };
-            if (choices.Verbose) Console.Error.WriteLine($"push {push}: command {one.Command.TotalMilliseconds:0} ms, vote {one.Vote.TotalMilliseconds:0} ms");
+            if (choices.Verbose) await Console.Error.WriteLineAsync($"push {push}: command {one.Command.TotalMilliseconds:0} ms, vote {one.Vote.TotalMilliseconds:0} ms");
             if (push >= choices.WarmUp) measured.Add(one);
         }
         Print(measured, choices);
@@ -96,6 +96,8 @@ internal static class LatencyBenchmark
         bound.CancelAfter(Bound);
         const string waiting = "select count(*) from effects where lane = $1 and state = 0";
         while ((await served.QueryAsync<long>(waiting, bound.Token, change.Lane))[0] > 0) await Task.Delay(LookEvery, bound.Token);
+        if ((await served.QueryAsync<long>("select count(*) from effects where lane = $1 and body->>'do' = 'post-review'", cancellationToken, change.Lane))[0] < 2)
+            throw new InvalidOperationException("Somebody else voted as wmfci: another service listens to this Gerrit. Stop it, or measure on a Gerrit of your own.");
         var steps = await served.QueryAsync<DateTime>(StepsSql, cancellationToken, change.Lane);
         var run = (await served.QueryAsync<long>("select max(id) from runs where project = $1 and number = $2", cancellationToken, change.Project, change.Number))[0];
         var log = await served.Http.GetStringAsync(new Uri($"runs/{run}/commit/1/log", UriKind.Relative), cancellationToken);

@@ -19,6 +19,8 @@ if (Choices.TryRead(args, out var choices) && choices.Names.All(benchmarks.Conta
         pressed.Cancel = true;
         stop.Cancel();
     };
+    // Figures of a busy machine say little; whoever reads them shall see it.
+    Console.WriteLine($"{Environment.ProcessorCount} processors, load average {(File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Trim() : "unknown")}");
     foreach (var name in choices.Names) await benchmarks[name].Run(choices, stop.Token);
     return 0;
 }

@@ -31,7 +31,7 @@ internal static class RestBenchmark
             $"rest, processor over {Rest.TotalSeconds:0} s",
             new Figures("wmfci serve", [Percent(service)], "% of a core"), new Figures("PostgreSQL", [Percent(database)], "% of a core"),
             new Figures("together", [Percent(service + database)], "% of a core", "≤ 0.5 %"));
-        if (choices.Verbose) Console.Error.WriteLine(await File.ReadAllTextAsync($"/proc/{served.Id}/smaps_rollup", cancellationToken));
+        if (choices.Verbose) await Console.Error.WriteLineAsync(await File.ReadAllTextAsync($"/proc/{served.Id}/smaps_rollup", cancellationToken));
     }
 
     private static double Percent(double seconds) => 100 * seconds / Rest.TotalSeconds;

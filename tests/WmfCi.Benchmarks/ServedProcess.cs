@@ -11,7 +11,7 @@ namespace WmfCi.Benchmarks;
 /// <summary>The service as it is served: a process of its own, a PostgreSQL of its own that keeps what it says, a Gerrit.</summary>
 internal sealed class ServedProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan StartBound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartBound = TimeSpan.FromSeconds(60);
     private readonly TempFolder _folder = new();
     private readonly PrivatePostgres _postgres;
     private readonly PrivateDatabase _database;
@@ -37,9 +37,7 @@ internal sealed class ServedProcess : IAsyncDisposable
         var port = FreePort();
         Http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}/") };
         var program = Path.Combine(AppContext.BaseDirectory, "wmfci");
-        var start = new ProcessStartInfo(program, ["serve", "--config", WriteSite(gerrit, project, port)]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        // The service's settings of the runtime are its own, not those that this program was started with.
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("DOTNET_TieredPGO", StringComparison.Ordinal)).ToList()) start.Environment.Remove(name);
+        var start = new ProcessStartInfo(program, ["serve", "--config", WriteSite(gerrit, project, port)]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Heard(line.Data, choices);
         _process.ErrorDataReceived += (_, line) => Heard(line.Data, choices);

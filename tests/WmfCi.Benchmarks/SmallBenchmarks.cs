@@ -20,7 +20,7 @@ namespace WmfCi.Benchmarks;
 /// <summary>What is too quick for a stop watch.</summary>
 internal static class SmallBenchmarks
 {
-    public static Task RunAsync<T>()
+    public static async Task RunAsync<T>()
     {
         var folder = Directory.CreateTempSubdirectory("wmfci-benchmark-");
         try
@@ -32,17 +32,16 @@ internal static class SmallBenchmarks
             var summary = BenchmarkRunner.Run<T>(config);
             Console.WriteLine();
             MarkdownExporter.GitHub.ExportToLog(summary, new ConsoleLogger());
-            foreach (var error in summary.ValidationErrors) Console.Error.WriteLine(error.Message);
+            foreach (var error in summary.ValidationErrors) await Console.Error.WriteLineAsync(error.Message);
         }
         finally
         {
             folder.Delete(recursive: true);
         }
-        return Task.CompletedTask;
     }
 }
 
-public class MergeBenchmark
+public sealed class MergeBenchmark : IDisposable
 {
     private TempFolder _folder = null!;
     private string _tip = "", _clean = "", _conflicting = "";
@@ -57,7 +56,7 @@ public class MergeBenchmark
     }
 
     [GlobalCleanup]
-    public void CleanUp() => _folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Benchmark(Description = "merge into 50,000 files, clean")]
     public object Clean() => Merge(_clean);
