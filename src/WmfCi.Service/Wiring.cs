@@ -43,6 +43,7 @@ public static class Wiring
         services.AddSingleton(serving).AddSingleton(serving.Site);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Boundary.None);
+        services.TryAddSingleton(LeaseTimes.Default);
         services.AddSingleton(provider => new Surroundings(
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<Boundary>(), provider.GetRequiredService<ILoggerFactory>()));
         services.AddStorage(serving.Site).AddPorts(serving.Site);

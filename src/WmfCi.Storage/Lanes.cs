@@ -50,13 +50,14 @@ public sealed record FailedEvent(long Id, string Reason, TimeSpan? RetryAfter);
 /// that kills the process is found out. The epoch fences: a claim that was overtaken saves nothing.
 /// </summary>
 /// <param name="source">The database.</param>
-public sealed class Lanes(NpgsqlDataSource source)
+/// <param name="times">How long claims hold; <see cref="LeaseTimes.Default"/> without.</param>
+public sealed class Lanes(NpgsqlDataSource source, LeaseTimes? times = null)
 {
     /// <summary>How many events of one lane are handled in one go.</summary>
     public const int MaxEventsPerClaim = 100;
 
     /// <summary>How long a claim holds. Deciding takes microseconds; this is for a process that stops in the middle.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
+    public TimeSpan Lease { get; } = (times ?? LeaseTimes.Default).Lane;
 
     // Waiting lanes are chosen in a step of their own, since a subquery in the condition might be run again for every row. The lane may have been saved between this
     // statement's view of the tables and its lock: then the view still has events that are handled by now, which is why they are asked once more when they are counted.

@@ -4,13 +4,14 @@ namespace WmfCi.Storage;
 
 /// <summary>Things that exist once among all replicas, such as the listener to the event stream: held for a while, renewed, taken over within seconds when the holder is gone.</summary>
 /// <param name="source">The database.</param>
-public sealed class Leases(NpgsqlDataSource source)
+/// <param name="times">How long leases hold; <see cref="LeaseTimes.Default"/> without.</param>
+public sealed class Leases(NpgsqlDataSource source, LeaseTimes? times = null)
 {
     /// <summary>How long a lease holds without renewal.</summary>
-    public static readonly TimeSpan Duration = TimeSpan.FromSeconds(6);
+    public TimeSpan Duration { get; } = (times ?? LeaseTimes.Default).Single;
 
     /// <summary>How often the holder renews, and how often others try.</summary>
-    public static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
+    public TimeSpan RenewEvery { get; } = (times ?? LeaseTimes.Default).SingleRenewal;
 
     /// <summary>Takes or renews a lease.</summary>
     /// <param name="name">What is held.</param>

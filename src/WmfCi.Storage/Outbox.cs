@@ -42,13 +42,14 @@ public sealed record EffectClaim(long Id, string Lane, Effect Effect, int Attemp
 
 /// <summary>What was decided to be done, and is not done yet. Whoever claims an effect holds it for a while and renews the claim while working; a claim that was overtaken records nothing.</summary>
 /// <param name="source">The database.</param>
-public sealed class Outbox(NpgsqlDataSource source)
+/// <param name="times">How long claims hold; <see cref="LeaseTimes.Default"/> without.</param>
+public sealed class Outbox(NpgsqlDataSource source, LeaseTimes? times = null)
 {
     /// <summary>How long a claim holds without renewal; a killed replica's work is taken over after this.</summary>
-    public static readonly TimeSpan Lease = TimeSpan.FromSeconds(8);
+    public TimeSpan Lease { get; } = (times ?? LeaseTimes.Default).Effect;
 
     /// <summary>How often a claim is renewed: several renewals may fail before it is lost.</summary>
-    public static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
+    public TimeSpan RenewEvery { get; } = (times ?? LeaseTimes.Default).EffectRenewal;
 
     /// <summary>How often an effect that this program cannot read is left to others, before it is set aside.</summary>
     public const int MaxUnreadable = 10;

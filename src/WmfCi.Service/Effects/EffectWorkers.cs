@@ -169,7 +169,7 @@ public sealed partial class EffectWorkers : BackgroundService
         var good = _time.GetTimestamp();
         while (!lost.IsCancellationRequested)
         {
-            await Task.Delay(Outbox.RenewEvery, _time, lost.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(_outbox.RenewEvery, _time, lost.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (lost.IsCancellationRequested) return;
             try
             {
@@ -188,7 +188,7 @@ public sealed partial class EffectWorkers : BackgroundService
             catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException or OperationCanceledException)
             {
                 // Without the database nobody can take it over before the lease ends; after that it must be presumed lost.
-                if (_time.GetElapsedTime(good) > Outbox.Lease) await lost.CancelAsync();
+                if (_time.GetElapsedTime(good) > _outbox.Lease) await lost.CancelAsync();
             }
         }
     }

@@ -36,6 +36,7 @@ public sealed partial class StreamListener : BackgroundService
     private readonly CatchUp _catchUp;
     private readonly IntakeOptions _options;
     private readonly TimeProvider _time;
+    private readonly Boundary _boundary;
     private readonly ILogger<StreamListener> _logger;
     private readonly Bell _askNow = new();
     private volatile string? _problem;
@@ -44,7 +45,7 @@ public sealed partial class StreamListener : BackgroundService
     public StreamListener(ICodeReview review, Inbox inbox, Leases leases, CatchUp catchUp, IntakeOptions options, Surroundings surroundings)
     {
         (_review, _inbox, _leases, _catchUp, _options) = (review, inbox, leases, catchUp, options);
-        (_time, _logger) = (surroundings.Time, surroundings.Loggers.CreateLogger<StreamListener>());
+        (_time, _boundary, _logger) = (surroundings.Time, surroundings.Boundary, surroundings.Loggers.CreateLogger<StreamListener>());
     }
 
     /// <summary>Why this replica, which holds the stream, does not hear it; null when it does, or when another replica holds it.</summary>
@@ -67,7 +68,7 @@ public sealed partial class StreamListener : BackgroundService
             {
                 holds = await _leases.TakeAsync(LeaseName, _options.Holder, stoppingToken);
                 if (holds) await HoldAsync(stoppingToken);
-                else await Task.Delay(Leases.RenewEvery, _time, stoppingToken);
+                else await Task.Delay(_leases.RenewEvery, _time, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -77,7 +78,7 @@ public sealed partial class StreamListener : BackgroundService
             {
                 // The place for this loop: whatever ended the watch, it is begun anew, here or on another replica.
                 WatchEnded(error);
-                await Task.Delay(Leases.RenewEvery, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(_leases.RenewEvery, _time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
         if (holds) await _leases.ReleaseAsync(LeaseName, _options.Holder, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -157,13 +158,16 @@ public sealed partial class StreamListener : BackgroundService
                 if (understood.Change is { } change && _options.Serves(change.Project)) pokes.TryAdd(change, understood.Type);
             }
             _problem = null;
+            // A line that asks for nothing is no place: nothing could be lost there, and how many come is chance.
+            if (pokes.Count > 0) _boundary.Reached("lines heard");
             await _inbox.AddAsync([.. pokes.Select(poke => new LaneEvent(poke.Key.Lane, new Event.ChangePoked(poke.Value)))], cancellationToken);
+            if (pokes.Count > 0) _boundary.Reached("lines stored");
         }
     }
 
     private async Task RenewAsync(CancellationToken cancellationToken)
     {
-        while (await _leases.TakeAsync(LeaseName, _options.Holder, cancellationToken)) await Task.Delay(Leases.RenewEvery, _time, cancellationToken);
+        while (await _leases.TakeAsync(LeaseName, _options.Holder, cancellationToken)) await Task.Delay(_leases.RenewEvery, _time, cancellationToken);
         LeaseLost();
     }
 

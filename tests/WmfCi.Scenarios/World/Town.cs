@@ -35,19 +35,19 @@ public sealed class Town : IAsyncDisposable
     public string ConnectionString => _database.ConnectionString;
 
     /// <summary>Prepares everything; the service does not run yet.</summary>
-    public static async Task<Town> FoundAsync(GerritPeer gerrit, CancellationToken cancellationToken)
+    public static async Task<Town> FoundAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null)
     {
         var database = await PrivatePostgres.CreateDatabaseAsync(cancellationToken);
         var town = new Town(gerrit, database, await gerrit.CreateProjectAsync(cancellationToken));
         town.Site = town.Describe();
+        if (change is not null) town.Site = change(town.Site);
         return town;
     }
 
     /// <summary>Prepares everything and starts the service.</summary>
     public static async Task<Town> OpenAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null)
     {
-        var town = await FoundAsync(gerrit, cancellationToken);
-        if (change is not null) town.Site = change(town.Site);
+        var town = await FoundAsync(gerrit, cancellationToken, change);
         await town.StartServiceAsync(cancellationToken);
         return town;
     }
@@ -91,7 +91,7 @@ public sealed class Town : IAsyncDisposable
                 known-hosts-file: {gerrit.Ssh.KnownHostsFile}
             projects: [{Project}]
             polling:
-              every: 5s
+              every: {Site.Polling.Every.TotalSeconds:0}s
               overlap: 60s
             """);
     }
