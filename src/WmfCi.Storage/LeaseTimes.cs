@@ -19,8 +19,8 @@ public sealed record LeaseTimes
     public TimeSpan EffectRenewal { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How long something that exists once is held without renewal.</summary>
-    public TimeSpan Single { get; init; } = TimeSpan.FromSeconds(6);
+    public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(6);
 
     /// <summary>How often its holder renews it, and how often others try.</summary>
-    public TimeSpan SingleRenewal { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan LeaseRenewal { get; init; } = TimeSpan.FromSeconds(2);
 }

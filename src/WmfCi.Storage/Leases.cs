@@ -8,10 +8,10 @@ namespace WmfCi.Storage;
 public sealed class Leases(NpgsqlDataSource source, LeaseTimes? times = null)
 {
     /// <summary>How long a lease holds without renewal.</summary>
-    public TimeSpan Duration { get; } = (times ?? LeaseTimes.Default).Single;
+    public TimeSpan Duration { get; } = (times ?? LeaseTimes.Default).Lease;
 
     /// <summary>How often the holder renews, and how often others try.</summary>
-    public TimeSpan RenewEvery { get; } = (times ?? LeaseTimes.Default).SingleRenewal;
+    public TimeSpan RenewEvery { get; } = (times ?? LeaseTimes.Default).LeaseRenewal;
 
     /// <summary>Takes or renews a lease.</summary>
     /// <param name="name">What is held.</param>

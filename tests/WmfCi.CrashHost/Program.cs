@@ -48,8 +48,8 @@ void Replace(IServiceCollection services)
         Lane = TimeSpan.FromSeconds(1),
         Effect = TimeSpan.FromSeconds(1.5),
         EffectRenewal = TimeSpan.FromSeconds(0.3),
-        Single = TimeSpan.FromSeconds(1),
-        SingleRenewal = TimeSpan.FromSeconds(0.3),
+        Lease = TimeSpan.FromSeconds(1),
+        LeaseRenewal = TimeSpan.FromSeconds(0.3),
     });
     services.AddSingleton<ICodeReview>(provider => new CrashingReview(new GerritCodeReview(site.GerritOptions(), provider.GetRequiredService<TimeProvider>()), boundary));
     services.AddSingleton<IArtifactStore>(provider => new CrashingStore(new FolderStore(Path.Combine(site.State, "store"), provider.GetRequiredService<TimeProvider>()), boundary));
