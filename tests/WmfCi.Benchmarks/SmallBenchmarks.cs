@@ -41,22 +41,21 @@ internal static class SmallBenchmarks
     }
 }
 
-public sealed class MergeBenchmark : IDisposable
+public class MergeBenchmark
 {
-    private TempFolder _folder = null!;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("wmfci-benchmark-");
     private string _tip = "", _clean = "", _conflicting = "";
 
     [GlobalSetup]
     public async Task SetUpAsync()
     {
-        _folder = new TempFolder();
-        await GitLargeRepository.Make(_folder["large.git"], CancellationToken.None);
-        using var repository = new LibGit2Sharp.Repository(_folder["large.git"]);
+        await GitLargeRepository.Make(Git, CancellationToken.None);
+        using var repository = new LibGit2Sharp.Repository(Git);
         (_tip, _clean, _conflicting) = (Tip(repository, GitLargeRepository.Branch), Tip(repository, GitLargeRepository.Clean), Tip(repository, GitLargeRepository.Conflicting));
     }
 
     [GlobalCleanup]
-    public void Dispose() => _folder.Dispose();
+    public void CleanUp() => _folder.Delete(recursive: true);
 
     [Benchmark(Description = "merge into 50,000 files, clean")]
     public object Clean() => Merge(_clean);
@@ -64,9 +63,11 @@ public sealed class MergeBenchmark : IDisposable
     [Benchmark(Description = "merge into 50,000 files, conflicting")]
     public object Conflicting() => Merge(_conflicting);
 
+    private string Git => Path.Combine(_folder.FullName, "large.git");
+
     private MergeResult Merge(string change)
     {
-        using var repository = BareRepository.Open(_folder["large.git"]);
+        using var repository = BareRepository.Open(Git);
         return SpeculativeMerge.Run(repository, _tip, change, MergeSettings.Default);
     }
 
