@@ -1,5 +1,6 @@
 using System.CommandLine;
 using WmfCi.Cli.Verbs;
+using WmfCi.Service;
 
 var root = new RootCommand("wmfci: builds, tests and votes on changes in Gerrit.")
 {
@@ -9,4 +10,5 @@ var root = new RootCommand("wmfci: builds, tests and votes on changes in Gerrit.
     MergeVerb.Make(),
     QuarantineVerb.Make(),
 };
-return await root.Parse(args).InvokeAsync();
+// The service stops by itself within its own bound; it is not to be cut off before.
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = ServiceHost.ShutdownPatience + TimeSpan.FromSeconds(10) });

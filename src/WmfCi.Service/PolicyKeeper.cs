@@ -43,7 +43,7 @@ public sealed partial class PolicyKeeper(Site site, ICodeReview review, Facts fa
             {
                 return;
             }
-            catch (Exception error) when (error is CodeReviewException or NpgsqlException or TimeoutException)
+            catch (Exception error) when (error is CodeReviewException or NpgsqlException or TimeoutException or IOException or UnauthorizedAccessException)
             {
                 // A policy that was in force stays so: an unreachable peer makes nobody trusted, and nobody a stranger.
                 failures++;
@@ -57,7 +57,7 @@ public sealed partial class PolicyKeeper(Site site, ICodeReview review, Facts fa
     private async Task<Policy> ReadAsync(CancellationToken cancellationToken)
     {
         var members = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (var group in site.Trust.Groups) members.UnionWith(await review.ReadGroupMembersAsync(group, cancellationToken));
+        foreach (var group in site.Trust.Groups) members.UnionWith(await ReadGroupAsync(group, cancellationToken));
         var installed = await facts.ReadOrSetAsync(Facts.Installed, surroundings.Time.GetUtcNow(), cancellationToken);
         return new Policy
         {
@@ -72,6 +72,23 @@ public sealed partial class PolicyKeeper(Site site, ICodeReview review, Facts fa
             Links = new Links(site.Url.ToString().TrimEnd('/')),
         };
     }
+
+    // A group that is not there, or not for us, makes nobody trusted; the rest of the policy does not wait for it.
+    private async Task<ValueArray<string>> ReadGroupAsync(string group, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await review.ReadGroupMembersAsync(group, cancellationToken);
+        }
+        catch (CodeReviewException error) when (error.Failure == FailureClass.Permanent)
+        {
+            NoGroup(group, error.Message);
+            return [];
+        }
+    }
+
+    [LoggerMessage(LogLevel.Error, "Nobody is trusted for being in the group {Group}: {Reason} Correct trust.groups, or let our account see the group")]
+    private partial void NoGroup(string group, string reason);
 
     [LoggerMessage(LogLevel.Warning, "The policy could not be read ({Reason}), failure {Failures} in a row")]
     private partial void NotRead(string reason, int failures);

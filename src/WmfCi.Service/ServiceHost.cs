@@ -17,6 +17,9 @@ public sealed class ServiceHost : IAsyncDisposable
     /// <summary>How long it waits at start for a database that is not there yet, before it gives up and lets its supervisor start it again.</summary>
     public static readonly TimeSpan DatabasePatience = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long stopping may take before what still goes on is left to the claims that run out.</summary>
+    public static readonly TimeSpan ShutdownPatience = TimeSpan.FromSeconds(20);
+
     private readonly WebApplication _app;
 
     private ServiceHost(WebApplication app) => _app = app;
@@ -45,20 +48,34 @@ public sealed class ServiceHost : IAsyncDisposable
         builder.Services.Configure<HostOptions>(options =>
         {
             options.BackgroundServiceExceptionBehavior = BackgroundServiceExceptionBehavior.StopHost;
-            options.ShutdownTimeout = TimeSpan.FromSeconds(20);
+            options.ShutdownTimeout = ShutdownPatience;
+            options.ServicesStopConcurrently = true;
         });
         replace(builder.Services);
         builder.Services.AddWmfCi(serving);
         var app = builder.Build();
-        app.MapPages();
-        await MigrateAsync(app.Services, cancellationToken);
-        await app.StartAsync(cancellationToken);
+        try
+        {
+            app.MapPages();
+            await MigrateAsync(app.Services, cancellationToken);
+            await app.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault();
         return new ServiceHost(app) { Address = address is null ? null : new Uri(address) };
     }
 
     /// <summary>Waits until it is told to stop.</summary>
-    public Task WaitAsync(CancellationToken cancellationToken) => _app.WaitForShutdownAsync(cancellationToken);
+    /// <returns>False when it stopped because one of its loops failed: its supervisor is to start it again.</returns>
+    public async Task<bool> WaitAsync(CancellationToken cancellationToken)
+    {
+        await _app.WaitForShutdownAsync(cancellationToken);
+        return !_app.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(service => service.ExecuteTask?.IsFaulted == true);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -9,11 +9,26 @@ namespace WmfCi.Service;
 /// <summary>What the site's configuration means for the parts.</summary>
 public static class SiteOptions
 {
+    private const int KeepAliveSeconds = 15;
+
     /// <summary>How the database is reached, read from its file where there is one.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
     public static string ConnectionString(this Site site)
     {
         var text = site.Database.Connection ?? File.ReadAllText(site.Database.File!).Trim();
-        return new NpgsqlConnectionStringBuilder(text) { ApplicationName = "wmfci", IncludeErrorDetail = false }.ConnectionString;
+        try
+        {
+            var settings = new NpgsqlConnectionStringBuilder(text) { ApplicationName = "wmfci", IncludeErrorDetail = false };
+            // A connection that only listens would never learn that its peer is gone.
+            if (settings.KeepAlive == 0) settings.KeepAlive = KeepAliveSeconds;
+            return settings.ConnectionString;
+        }
+        catch (ArgumentException)
+        {
+#pragma warning disable MA0054 // The cause may quote a part of a password.
+            throw new IOException("The database's connection string cannot be read; write it as Host=…;Database=…;Username=…;Password=…, with values that have ; or = in quotes.");
+#pragma warning restore MA0054
+        }
     }
 
     /// <summary>How Gerrit is reached.</summary>

@@ -74,7 +74,7 @@ public static class Wiring
     private static void AddController(this IServiceCollection services, Serving serving)
     {
         var site = serving.Site;
-        services.AddSingleton(new IntakeOptions(serving.Holder, site.Polling.Every, site.Polling.Overlap, site.Projects.Serves));
+        services.AddSingleton(new IntakeOptions(serving.Holder, site.Polling.Every, site.Polling.Overlap, site.Projects.Serves) { HasStream = site.Gerrit.Ssh is not null });
         services.AddSingleton<CatchUp>().AddSingleton<ReviewEffects>();
         services.AddHostedSingleton<PolicyKeeper>().AddHostedSingleton<StreamListener>();
         services.AddHostedService<LaneLoop>().AddHostedService<Upkeeper>();
@@ -85,7 +85,7 @@ public static class Wiring
     {
         services.AddSingleton(provider => new Mirror(serving.Site.MirrorOptions(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new MergeIdentity("WmfCi", $"{serving.Site.Gerrit.User}@{serving.Site.Url.Host}"));
-        services.AddSingleton<SourceEffects>();
+        services.AddSingleton<SourceEffects>().AddHostedSingleton<MirrorKeeper>();
         services.AddPool(serving, Pools.Vcs, VcsSlots, provider => provider.GetRequiredService<SourceEffects>().HandleAsync);
     }
 
@@ -94,13 +94,13 @@ public static class Wiring
         services.AddSingleton(provider => new StageTables(
             provider.GetRequiredService<Inbox>(), provider.GetRequiredService<Logs>(), provider.GetRequiredService<Artifacts>(), Path.Combine(serving.Site.State, "logs")));
         services.AddSingleton<StageEffects>();
-        services.AddPool(serving, Pools.Runner, serving.Site.Runner.Slots, provider => provider.GetRequiredService<StageEffects>().HandleAsync);
+        services.AddPool(serving, Pools.Runner, serving.Site.Runner.Slots, provider => provider.GetRequiredService<StageEffects>().HandleAsync, provider => provider.GetRequiredService<StageEffects>().PrepareAsync);
     }
 
-    private static void AddPool(this IServiceCollection services, Serving serving, string name, int slots, Func<IServiceProvider, EffectHandler> handler)
+    private static void AddPool(this IServiceCollection services, Serving serving, string name, int slots, Func<IServiceProvider, EffectHandler> handler, Func<IServiceProvider, Func<CancellationToken, Task>>? prepare = null)
     {
         services.AddSingleton(provider => new EffectWorkers(
-            new EffectPool(name, slots, serving.Holder, handler(provider)), provider.GetRequiredService<Outbox>(), provider.GetRequiredService<Bells>(),
+            new EffectPool(name, slots, serving.Holder, handler(provider)) { Prepare = prepare?.Invoke(provider) }, provider.GetRequiredService<Outbox>(), provider.GetRequiredService<Bells>(),
             provider.GetRequiredService<EffectStops>(), provider.GetRequiredService<Surroundings>()));
         // Several workers of one type: each is hosted by its place among them.
         services.AddSingleton<IHostedService>(provider => provider.GetServices<EffectWorkers>().First(workers => workers.Pool.Name == name));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Npgsql;
+using WmfCi.Core;
 using WmfCi.Service;
 using WmfCi.Storage;
 
@@ -11,6 +12,9 @@ internal static class QuarantineVerb
 {
     /// <summary>How many are listed.</summary>
     private const int MaxListed = 200;
+
+    /// <summary>How much of a reason is shown; it may quote what strangers wrote.</summary>
+    private const int MaxShown = 2000;
 
     public static Command Make()
     {
@@ -27,7 +31,7 @@ internal static class QuarantineVerb
         command.SetAction((parsed, cancellationToken) => WithUpkeepAsync(parsed.GetValue(config)!, async upkeep =>
         {
             foreach (var one in await upkeep.QuarantineAsync(MaxListed, cancellationToken))
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{one.Kind} {one.Id} {one.Lane} since {one.Since:u}, {one.Attempts} attempts: {one.Reason}"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{one.Kind} {one.Id} {PlainText.Line(one.Lane, MaxShown)} since {one.Since:u}, {one.Attempts} attempts: {PlainText.Line(one.Reason, MaxShown)}"));
             return 0;
         }));
         return command;
@@ -60,6 +64,11 @@ internal static class QuarantineVerb
         catch (NpgsqlException error)
         {
             await Console.Error.WriteLineAsync($"wmfci: the database: {error.Message}");
+            return 1;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"wmfci: {error.Message}");
             return 1;
         }
     }

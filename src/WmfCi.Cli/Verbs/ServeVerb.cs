@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Net.Sockets;
+using Npgsql;
 using WmfCi.Config.Sites;
 using WmfCi.Service;
 
@@ -30,10 +32,19 @@ internal static class ServeVerb
         {
             await using var host = await ServiceHost.StartAsync(new Serving(site, roles, Serving.NewHolder()), _ => { }, cancellationToken);
             Console.WriteLine($"WmfCi serves {site.Url}");
-            await host.WaitAsync(cancellationToken);
+            return await host.WaitAsync(cancellationToken) ? 0 : 1;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Told to stop before it had begun.
             return 0;
         }
-        catch (Exception error) when (error is Storage.MigrationException or IOException or UnauthorizedAccessException)
+        catch (NpgsqlException error)
+        {
+            await Console.Error.WriteLineAsync($"wmfci: the database: {error.Message}");
+            return 1;
+        }
+        catch (Exception error) when (error is Storage.MigrationException or IOException or UnauthorizedAccessException or ArgumentException or SocketException)
         {
             await Console.Error.WriteLineAsync($"wmfci: {error.Message}");
             return 1;

@@ -17,6 +17,11 @@ internal static class SiteArgument
     /// <returns>Null when it cannot be used.</returns>
     public static Site? Read(FileInfo file)
     {
+        if (Directory.Exists(file.FullName))
+        {
+            Console.Error.WriteLine($"wmfci: {file.FullName} is a folder; --config names a file.");
+            return null;
+        }
         try
         {
             switch (SiteFile.Read(file.FullName, File.ReadAllText(file.FullName)))

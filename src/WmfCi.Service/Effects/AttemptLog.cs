@@ -4,6 +4,7 @@ using Npgsql;
 using WmfCi.Core;
 using WmfCi.Core.Runs;
 using WmfCi.Ports;
+using WmfCi.Service.Loop;
 using WmfCi.Storage;
 
 namespace WmfCi.Service.Effects;
@@ -35,6 +36,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private readonly FileStream _file;
     private readonly CancellationTokenSource _closed = new();
     private readonly Task _showing;
+    private Task _telling = Task.CompletedTask;
     private readonly Queue<string> _excerpt = new();
     private readonly List<byte> _line = [];
     private long _shown;
@@ -57,8 +59,15 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
         _showing = ShowAsync();
     }
 
-    /// <summary>The last lines of the last step.</summary>
-    public ValueArray<string> Excerpt => _excerpt.ToValueArray();
+    /// <summary>The last lines of the last step, one that was not ended included.</summary>
+    public ValueArray<string> Excerpt
+    {
+        get
+        {
+            EndLine();
+            return _excerpt.ToValueArray();
+        }
+    }
 
     /// <inheritdoc/>
     public async Task StepStartedAsync(string step, CancellationToken cancellationToken)
@@ -68,7 +77,8 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
         await OwnLineAsync($"==> {step}", cancellationToken);
         if (_begun) return;
         _begun = true;
-        await _firstStep();
+        // The step does not wait for the database.
+        _telling = TellAsync();
     }
 
     /// <inheritdoc/>
@@ -86,8 +96,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <summary>Shows the rest, puts the whole log into the store, and tells what it came to.</summary>
     public async Task<LogState> CloseAsync(IArtifactStore store, CancellationToken cancellationToken)
     {
-        await _closed.CancelAsync();
-        await _showing;
+        await EndAsync();
         _file.Position = 0;
         var blob = await store.PutAsync(_file, long.MaxValue, cancellationToken);
         return new LogState(blob.Size, CountLines(), blob.Digest);
@@ -96,10 +105,35 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _closed.CancelAsync();
-        await _showing;
+        await EndAsync();
         _closed.Dispose();
         await _file.DisposeAsync();
+    }
+
+    private async Task EndAsync()
+    {
+        await _closed.CancelAsync();
+        await _telling;
+        await _showing;
+    }
+
+    private async Task TellAsync()
+    {
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                await _firstStep();
+                return;
+            }
+            catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException)
+            {
+                // That it has begun is news for those who watch only; its end is told by another way.
+                NotShown(_id.ToString(), error.Message);
+                if (_closed.IsCancellationRequested) return;
+                await Task.Delay(Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
     }
 
     private async Task OwnLineAsync(string line, CancellationToken cancellationToken)
@@ -141,7 +175,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
 
     private async Task ShowAsync()
     {
-        while (true)
+        for (var failures = 0; ;)
         {
             var last = _closed.IsCancellationRequested;
             try
@@ -149,14 +183,16 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
                 while (await ShowNextAsync())
                 {
                 }
+                failures = 0;
             }
             catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException)
             {
                 // Those who watch wait; the log itself is whole in the file.
+                failures++;
                 NotShown(_id.ToString(), error.Message);
             }
             if (last) return;
-            await Task.Delay(FlushEvery, _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(failures == 0 ? FlushEvery : Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

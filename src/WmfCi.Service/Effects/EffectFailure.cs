@@ -13,6 +13,7 @@ public sealed record EffectFailure(FailureClass Class, string Reason, TimeSpan? 
     {
         CodeReviewException review => new(review.Failure, review.Message, review.RetryAfter),
         SourceException source => new(source.Failure, source.Message, null),
+        EffectKilledException killed => new(FailureClass.Permanent, killed.Message, null),
         IOException io => new(FailureClass.Transient, io.Message, null),
         _ => new(FailureClass.Transient, $"An unexpected {error.GetType().Name}; the service's log has it.", null),
     };
@@ -27,3 +28,6 @@ public sealed class SourceException(string message, FailureClass failure, Except
     /// <summary>Whether trying again may help.</summary>
     public FailureClass Failure { get; } = failure;
 }
+
+/// <summary>An effect was taken as often as it may be, and no try lived to tell what became of it.</summary>
+public sealed class EffectKilledException() : Exception($"It was tried {EffectWorkers.MaxAttempts} times, and each time the process ended or failed.");

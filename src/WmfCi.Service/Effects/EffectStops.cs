@@ -11,8 +11,8 @@ public sealed class EffectStops
     public TaskCompletionSource Begin(string key) =>
         _running[key] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Notes that an effect is over.</summary>
-    public void End(string key) => _running.TryRemove(key, out _);
+    /// <summary>Notes that an effect is over; the same effect, taken up again here meanwhile, goes on being told.</summary>
+    public void End(string key, TaskCompletionSource stop) => _running.TryRemove(KeyValuePair.Create(key, stop));
 
     /// <summary>Tells an effect that it is wanted no more, if it is carried out here.</summary>
     public void Request(string key)

@@ -33,6 +33,9 @@ public sealed partial class EffectWorkers : BackgroundService
     /// <summary>How often an effect is tried when trying again may help: about an hour.</summary>
     public const int MaxAttempts = 20;
 
+    /// <summary>How often recording what was done is tried while the database is away: about a minute.</summary>
+    public const int MaxRecordings = 15;
+
     /// <summary>How long it sleeps at most when nobody rings.</summary>
     public static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(5);
 
@@ -61,6 +64,7 @@ public sealed partial class EffectWorkers : BackgroundService
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (_pool.Prepare is { } prepare) await prepare(stoppingToken);
         var running = new ConcurrentDictionary<long, Task>();
         var failures = 0;
         while (!stoppingToken.IsCancellationRequested)
@@ -75,7 +79,7 @@ public sealed partial class EffectWorkers : BackgroundService
                     Interlocked.Increment(ref _busy);
                     var work = WorkAsync(claim, stoppingToken);
                     running[claim.Id] = work;
-                    _ = work.ContinueWith(_ => running.TryRemove(claim.Id, out var _), TaskScheduler.Default);
+                    _ = work.ContinueWith(_ => running.TryRemove(KeyValuePair.Create(claim.Id, work)), TaskScheduler.Default);
                 }
                 if (claims.Count > 0 && Busy < _pool.Slots) continue;
                 var next = Busy < _pool.Slots ? await _outbox.NextAvailableAsync(_pool.Name, stoppingToken) ?? LookAnyway : LookAnyway;
@@ -114,7 +118,7 @@ public sealed partial class EffectWorkers : BackgroundService
         {
             await lost.CancelAsync();
             await renewal;
-            _stops.End(claim.Effect.Key);
+            _stops.End(claim.Effect.Key, stop);
             Interlocked.Decrement(ref _busy);
             _bell.Ring();
         }
@@ -128,10 +132,12 @@ public sealed partial class EffectWorkers : BackgroundService
         if (claim.Attempts == 1) ServiceMetrics.EffectWait.WithLabels(_pool.Name).Observe((_time.GetUtcNow() - claim.CreatedAt).TotalSeconds);
         try
         {
+            lost.ThrowIfCancellationRequested();
+            if (claim.Attempts > MaxAttempts) throw new EffectKilledException();
             var result = await _pool.Handler(claim, stop, lost);
             ServiceMetrics.EffectTime.WithLabels(kind, "done").Observe(_time.GetElapsedTime(begun).TotalSeconds);
             _boundary.Reached($"{kind} carried out");
-            if (!await _outbox.CompleteAsync(claim, result.Events, result.Records, CancellationToken.None)) ClaimLost(claim.Effect.Key);
+            if (!await RecordAsync(claim, result, stopping)) ClaimLost(claim.Effect.Key);
             _boundary.Reached($"{kind} recorded");
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -143,11 +149,38 @@ public sealed partial class EffectWorkers : BackgroundService
         {
             ClaimLost(claim.Effect.Key);
         }
-        catch (Exception error) when (error is not NpgsqlException)
+        catch (Exception error) when (error is not NpgsqlException database || !DatabaseFault.IsPassing(database))
         {
+            // While the database is away nothing can be said either; the claim runs out. What the database refuses for good is a failure like any other.
             ServiceMetrics.EffectTime.WithLabels(kind, "failed").Observe(_time.GetElapsedTime(begun).TotalSeconds);
             await FailAsync(claim, error);
         }
+    }
+
+    // What was done may have taken an hour: a database that restarts must not make it be done again. The claim's number keeps out what somebody else has done meanwhile.
+    private async Task<bool> RecordAsync(EffectClaim claim, EffectResult result, CancellationToken stopping)
+    {
+        NpgsqlBatchCommand[] records = [.. result.Records];
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                return await _outbox.CompleteAsync(claim, result.Events, records.Select(Copy), CancellationToken.None);
+            }
+            catch (NpgsqlException error) when (DatabaseFault.IsPassing(error) && failures < MaxRecordings && !stopping.IsCancellationRequested)
+            {
+                DatabaseAway(_pool.Name, error.Message, failures);
+                await Task.Delay(Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    // A command that was part of one batch is not used in another.
+    private static NpgsqlBatchCommand Copy(NpgsqlBatchCommand command)
+    {
+        var copy = new NpgsqlBatchCommand(command.CommandText);
+        foreach (var parameter in command.Parameters) copy.Parameters.Add(((NpgsqlParameter)parameter).Clone());
+        return copy;
     }
 
     private async Task FailAsync(EffectClaim claim, Exception error)
@@ -159,7 +192,9 @@ public sealed partial class EffectWorkers : BackgroundService
             await _outbox.GiveUpAsync(claim, failure.Reason, CancellationToken.None);
             return;
         }
-        var after = failure.RetryAfter ?? Backoff.After(claim.Attempts, Random.Shared.NextDouble());
+        // A peer may ask for a longer wait, and not for none.
+        var after = Backoff.After(claim.Attempts, Random.Shared.NextDouble());
+        if (failure.RetryAfter > after) after = failure.RetryAfter.Value;
         WillRetry(claim.Effect.Key, claim.Attempts, failure.Reason, after);
         await _outbox.RetryAsync(claim, after < Backoff.Longest ? after : Backoff.Longest, failure.Reason, CancellationToken.None);
     }
@@ -214,7 +249,11 @@ public sealed partial class EffectWorkers : BackgroundService
 /// <param name="Slots">How many effects it carries out at once.</param>
 /// <param name="Holder">The replica's name.</param>
 /// <param name="Handler">What carries them out.</param>
-public sealed record EffectPool(string Name, int Slots, string Holder, EffectHandler Handler);
+public sealed record EffectPool(string Name, int Slots, string Holder, EffectHandler Handler)
+{
+    /// <summary>Done once before the first effect is taken; null where there is nothing to do.</summary>
+    public Func<CancellationToken, Task>? Prepare { get; init; }
+}
 
 /// <summary>What every part of the shell needs of its surroundings.</summary>
 /// <param name="Time">The clock.</param>

@@ -6,7 +6,8 @@ namespace WmfCi.Service.Effects;
 
 /// <summary>Reads and writes in the code review.</summary>
 /// <param name="review">The code review.</param>
-public sealed class ReviewEffects(ICodeReview review)
+/// <param name="time">The clock.</param>
+public sealed class ReviewEffects(ICodeReview review, TimeProvider time)
 {
     /// <summary>Carries out an effect of the pool <see cref="Pools.Review"/>.</summary>
     public Task<EffectResult> HandleAsync(EffectClaim claim, Task stop, CancellationToken cancellationToken) => claim.Effect switch
@@ -25,6 +26,8 @@ public sealed class ReviewEffects(ICodeReview review)
     private async Task<EffectResult> PostAsync(Effect.PostReview post, bool mayBePosted, CancellationToken cancellationToken)
     {
         var message = post.Message;
+        // It was decided when the change was public. Nothing is written once it is not, and nothing is missed: who shows it again gets a new run.
+        if (await review.ReadAsync(post.Change, time.GetUtcNow(), cancellationToken) is not { Change.IsPrivate: false }) return EffectResult.Nothing;
         await review.PostAsync(
             new Review
             {

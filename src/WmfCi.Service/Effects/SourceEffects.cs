@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Pipelines;
 using WmfCi.Config.Pipelines;
 using WmfCi.Config.Yaml;
@@ -20,10 +21,28 @@ namespace WmfCi.Service.Effects;
 /// <param name="store">Where sources are published.</param>
 /// <param name="artifacts">What is published already.</param>
 /// <param name="identity">Who is named in merge commits.</param>
-public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactStore store, Artifacts artifacts, MergeIdentity identity)
+/// <param name="upkeep">Told which mirrors were used.</param>
+public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactStore store, Artifacts artifacts, MergeIdentity identity, MirrorKeeper upkeep)
 {
+    /// <summary>How long a merge may take. Texts can be made on which comparing lines takes hours.</summary>
+    public static readonly TimeSpan MaxMergeTime = TimeSpan.FromMinutes(1);
+
+    /// <summary>How many submodules a source may name; all of them are remembered with every run.</summary>
+    public const int MaxSubmodules = 1000;
+
+    /// <summary>How many files in conflict are remembered.</summary>
+    public const int MaxConflicts = 200;
+
+    /// <summary>How often something that is not there, or cannot be read, is looked for before it is the change's fault and not the mirror's.</summary>
+    public const int MaxLooks = 3;
+
     /// <summary>The largest snapshot that is published, compressed.</summary>
     public const long MaxSnapshotBytes = 8L << 30;
+
+    private const int MaxNameShown = 200;
+
+    /// <summary>The bound on merging.</summary>
+    public TimeSpan MergeTime { get; init; } = MaxMergeTime;
 
     /// <summary>Carries out an effect of the pool <see cref="Pools.Vcs"/>.</summary>
     public async Task<EffectResult> HandleAsync(EffectClaim claim, Task stop, CancellationToken cancellationToken)
@@ -33,9 +52,23 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
         {
             return EffectResult.Of(await PrepareAsync(wanted, cancellationToken));
         }
+        catch (GitFetchException error) when (error.Kind is GitFetchErrorKind.NotFound && claim.Attempts >= MaxLooks)
+        {
+            return EffectResult.Of(new Event.SourceRefused(
+                wanted.Run, $"the branch {PlainText.Line(wanted.Branch, MaxNameShown)} or the patch set is not there, or may not be read by the CI account. Create the branch or move the change, then comment \"recheck\"."));
+        }
         catch (GitFetchException error)
         {
             throw new SourceException(error.Message, error.Kind is GitFetchErrorKind.Denied ? FailureClass.Permanent : FailureClass.Transient, error);
+        }
+        catch (ArgumentException error)
+        {
+            throw new SourceException($"Git cannot fetch it: {error.Message}", FailureClass.Permanent, error);
+        }
+        catch (GitObjectException error) when (claim.Attempts < MaxLooks)
+        {
+            // The mirror may be to blame, which another fetch may mend.
+            throw new SourceException(error.Message, FailureClass.Transient, error);
         }
         catch (Exception error) when (error is SnapshotTooLargeException or BlobTooLargeException or GitObjectException)
         {
@@ -49,14 +82,18 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
         var branch = $"refs/heads/{wanted.Branch}";
         var settings = review.ReadMergeSettingsAsync(project, cancellationToken);
         var tips = await mirrors.FetchAsync(project, [branch, wanted.PatchSet.Ref], cancellationToken);
+        upkeep.Used(project);
         if (tips[wanted.PatchSet.Ref] != wanted.PatchSet.Revision)
             return new Event.SourceRefused(wanted.Run, $"{wanted.PatchSet.Ref} is not {wanted.PatchSet.Revision} any more.");
 
         using var repository = mirrors.Open(project);
-        switch (SpeculativeMerge.Run(repository, tips[branch], wanted.PatchSet.Revision, identity.Apply(await settings), cancellationToken))
+        switch (Merged(repository, (tips[branch], wanted.PatchSet.Revision), identity.Apply(await settings), cancellationToken))
         {
+            case null:
+                return new Event.SourceRefused(
+                    wanted.Run, string.Create(CultureInfo.InvariantCulture, $"merging it with its branch took longer than {MergeTime.TotalSeconds:0} s. Rebase the change, or split very long files that both sides changed."));
             case MergeResult.Conflict { Paths.IsEmpty: false } conflict:
-                return new Event.SourceConflicted(wanted.Run, conflict.Paths.Select(path => path.Quoted).ToValueArray());
+                return new Event.SourceConflicted(wanted.Run, conflict.Paths.Take(MaxConflicts).Select(path => path.Quoted).ToValueArray());
             case MergeResult.Conflict conflict:
                 return new Event.SourceRefused(wanted.Run, conflict.Reason);
             case MergeResult.NotFastForward refused:
@@ -67,6 +104,20 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
                 return await ReadAsync(wanted, repository, new Merge(merged.Commit, merged.Tree, tips[branch]), cancellationToken);
             default:
                 throw new InvalidOperationException("A merge came to something unknown.");
+        }
+    }
+
+    private MergeResult? Merged(BareRepository repository, (string Ours, string Theirs) pair, Git.MergeSettings settings, CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(MergeTime);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            return SpeculativeMerge.Run(repository, pair.Ours, pair.Theirs, settings, either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null;
         }
     }
 
@@ -110,7 +161,7 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
             return (known.Digest, known.Submodules);
 
         var pipe = new Pipe();
-        var storing = store.PutAsync(pipe.Reader.AsStream(), MaxSnapshotBytes, cancellationToken);
+        var storing = StoreAsync(pipe.Reader, cancellationToken);
         SnapshotSummary summary;
         try
         {
@@ -124,9 +175,24 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
             throw;
         }
         var blob = await storing;
+        if (summary.Submodules.Length > MaxSubmodules) throw new SnapshotTooLargeException($"The source names {summary.Submodules.Length} submodules; {MaxSubmodules} are allowed.");
         var submodules = summary.Submodules.Select(one => new Core.Runs.Submodule(one.Path.Text, one.Commit, one.Url ?? "")).ToValueArray();
         await artifacts.AddSnapshotAsync(project, key, history, new StoredSnapshot(blob.Digest, blob.Size, submodules), cancellationToken);
         return (blob.Digest, submodules);
+    }
+
+    // A store that fails while the source is written must end the writing, which would else wait for it for ever.
+    private async Task<Blob> StoreAsync(PipeReader reader, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await store.PutAsync(reader.AsStream(leaveOpen: true), MaxSnapshotBytes, cancellationToken);
+        }
+        catch (Exception error)
+        {
+            await reader.CompleteAsync(error);
+            throw;
+        }
     }
 
     private sealed record Merge(string Commit, string Tree, string Base);

@@ -1,8 +1,10 @@
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Rules;
 using WmfCi.Core.Runs;
+using WmfCi.LocalRunner;
 using WmfCi.Ports;
 using WmfCi.Storage;
 
@@ -13,8 +15,28 @@ namespace WmfCi.Service.Effects;
 /// <param name="store">Where sources, artifacts and logs are.</param>
 /// <param name="tables">What is recorded.</param>
 /// <param name="surroundings">Clock, log, crash test.</param>
-public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageTables tables, Surroundings surroundings)
+public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store, StageTables tables, Surroundings surroundings)
 {
+    /// <summary>How long an attempt that is to stop may go on before it is told again.</summary>
+    public static readonly TimeSpan StopAgainAfter = TimeSpan.FromSeconds(5);
+
+    private readonly ILogger<StageEffects> _logger = surroundings.Loggers.CreateLogger<StageEffects>();
+
+    /// <summary>Removes what dead processes left on this machine, before the first stage.</summary>
+    public async Task PrepareAsync(CancellationToken cancellationToken)
+    {
+        if (runner is not LocalJobRunner local) return;
+        try
+        {
+            Swept(await local.SweepAsync(cancellationToken));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or System.ComponentModel.Win32Exception)
+        {
+            // Stages run all the same: what was left is in nobody's way but the disk's.
+            NotSwept(error);
+        }
+    }
+
     /// <summary>Carries out an effect of the pool <see cref="Pools.Runner"/>.</summary>
     public async Task<EffectResult> HandleAsync(EffectClaim claim, Task stop, CancellationToken cancellationToken)
     {
@@ -25,8 +47,10 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
         await tables.Logs.RestartAsync(id, cancellationToken);
         await using var log = new AttemptLog(id, tables.LogFolder, tables.Logs, () => StartedAsync(claim.Lane, wanted), surroundings);
         var spec = await SpecAsync(wanted, cancellationToken);
-        var stopping = StopWhenAskedAsync(id, stop, cancellationToken);
-        var report = await runner.RunAsync(spec, log, cancellationToken);
+        // It is stopped only once it runs: a runner knows nothing of an attempt before, and would forget the wish.
+        var running = runner.RunAsync(spec, log, cancellationToken);
+        await StopWhenAskedAsync(id, running, stop, cancellationToken);
+        var report = await running;
         surroundings.Boundary.Reached("stage ran");
 
         var outcome = new StageOutcome
@@ -42,7 +66,6 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
         var whole = await log.CloseAsync(store, cancellationToken);
         ServiceMetrics.StagesEnded.WithLabels(StageLabel(wanted.Stage.Name), outcome.Kind.ToString()).Inc();
         var files = report.Files.Select(file => new StoredArtifact(file.Path, file.Blob.Digest, file.Blob.Size, file.IsReport)).ToList();
-        _ = stopping;
         return new EffectResult([new Event.StageFinished(id, outcome)], [.. Logs.Close(id, whole), .. Artifacts.Add(id, files)]);
     }
 
@@ -56,10 +79,15 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
         await tables.Inbox.AddAsync([new LaneEvent(lane, new Event.StageStarted(wanted.Attempt))], CancellationToken.None);
     }
 
-    private async Task StopWhenAskedAsync(AttemptId id, Task stop, CancellationToken cancellationToken)
+    // Ends when the attempt does. The wish is repeated, in case it came before the runner knew of the attempt.
+    private async Task StopWhenAskedAsync(AttemptId id, Task running, Task stop, CancellationToken cancellationToken)
     {
-        await stop.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (stop.IsCompletedSuccessfully) await runner.StopAsync(id, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.WhenAny(running, stop);
+        while (!running.IsCompleted)
+        {
+            await runner.StopAsync(id, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await running.WaitAsync(StopAgainAfter, surroundings.Time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     private async Task<AttemptSpec> SpecAsync(Effect.RunStage wanted, CancellationToken cancellationToken)
@@ -79,6 +107,12 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
             Facts = Facts(wanted),
         };
     }
+
+    [LoggerMessage(LogLevel.Information, "{Attempts} attempts of dead processes were swept away")]
+    private partial void Swept(int attempts);
+
+    [LoggerMessage(LogLevel.Error, "What dead processes left could not be swept away")]
+    private partial void NotSwept(Exception error);
 
     private static ValueArray<Variable> Facts(Effect.RunStage wanted) =>
     [

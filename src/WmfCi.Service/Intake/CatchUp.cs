@@ -18,6 +18,11 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
     /// <summary>How many changes are asked for at once.</summary>
     public const int PageSize = 200;
 
+    /// <summary>How many are asked for at most, where more than a page were updated in one second, the finest that the code review tells.</summary>
+    public const int MaxPageSize = 6400;
+
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<string, Look> _seen = new(StringComparer.Ordinal);
 
     /// <summary>Catches up.</summary>
@@ -28,9 +33,9 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
         var cursor = await facts.ReadOrSetAsync(Facts.CaughtUpUntil, installed, cancellationToken);
         var since = cursor - options.Overlap;
         var poked = 0;
-        while (true)
+        for (var size = PageSize; ;)
         {
-            var page = await review.ReadUpdatedSinceAsync(since, PageSize, cancellationToken);
+            var page = await review.ReadUpdatedSinceAsync(since, size, cancellationToken);
             // The overlap brings the same changes again and again; only those that moved since are worth a look. Times are whole seconds: what happened in the very
             // second of a look shows no later time, so that each time gets a second look, in the next round.
             var fresh = page.Where(change => options.Serves(change.Id.Project) && LookAt(change)).ToList();
@@ -40,8 +45,11 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
             // The code review's own times are the cursor, not our clock: what it says is later is later.
             var newest = page.Max(change => change.Updated);
             await facts.AdvanceAsync(Facts.CaughtUpUntil, newest, cancellationToken);
-            if (page.Count < PageSize || newest <= since) break;
-            since = newest;
+            if (page.Count < size) break;
+            if (newest > since) (since, size) = (newest, PageSize);
+            else if (size < MaxPageSize) size *= 2;
+            // More than that in one second: the rest of it is left to the stream and to the next update, rather than all that came after it.
+            else (since, size) = (newest + Second, PageSize);
         }
         Forget(since - options.Overlap);
         return poked;

@@ -98,6 +98,8 @@ public sealed partial class StreamListener : BackgroundService
 
     private async Task ListenAsync(CancellationToken cancellationToken)
     {
+        // Without a stream changes are found by asking alone.
+        if (!_options.HasStream) await Task.Delay(Timeout.InfiniteTimeSpan, _time, cancellationToken);
         for (var failures = 0; ;)
         {
             var begun = _time.GetTimestamp();
@@ -178,10 +180,12 @@ public sealed partial class StreamListener : BackgroundService
             try
             {
                 await _catchUp.RunAsync(cancellationToken);
+                if (!_options.HasStream) _problem = null;
             }
             catch (CodeReviewException error)
             {
                 // It is asked again with the next round.
+                if (!_options.HasStream) _problem = error.Message;
                 CatchUpFailed(error.Message);
             }
             await _askNow.WaitAsync(_options.CatchUpEvery, cancellationToken);
@@ -209,4 +213,8 @@ public sealed partial class StreamListener : BackgroundService
 /// <param name="CatchUpEvery">How often changes are asked for.</param>
 /// <param name="Overlap">How far each question reaches back before the last answer: indexes lag, clocks differ.</param>
 /// <param name="Serves">Whether a project is this site's.</param>
-public sealed record IntakeOptions(string Holder, TimeSpan CatchUpEvery, TimeSpan Overlap, Func<string, bool> Serves);
+public sealed record IntakeOptions(string Holder, TimeSpan CatchUpEvery, TimeSpan Overlap, Func<string, bool> Serves)
+{
+    /// <summary>Whether there is a stream to listen to; without one changes are found by asking only.</summary>
+    public bool HasStream { get; init; } = true;
+}

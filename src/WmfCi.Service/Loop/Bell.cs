@@ -18,8 +18,11 @@ public sealed class Bell : IDisposable
         }
     }
 
+    /// <summary>The shortest wait without a ring: what should be there and is held by somebody for a moment must not be asked for without a pause.</summary>
+    public static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(10);
+
     /// <summary>Waits for a ring, or until it is time to look anyway.</summary>
-    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => _rung.WaitAsync(atMost > TimeSpan.Zero ? atMost : TimeSpan.Zero, cancellationToken);
+    public Task WaitAsync(TimeSpan atMost, CancellationToken cancellationToken) => _rung.WaitAsync(atMost > Shortest ? atMost : Shortest, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => _rung.Dispose();

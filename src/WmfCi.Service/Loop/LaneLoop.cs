@@ -23,6 +23,9 @@ public sealed partial class LaneLoop(Lanes lanes, Bells bells, CurrentPolicy pol
     /// <summary>How often an event is tried before it is set aside.</summary>
     public const int MaxAttempts = 5;
 
+    /// <summary>From which try on the events of a lane are handled one by one: taken twice before and not finished.</summary>
+    public const int SuspectFrom = 3;
+
     /// <summary>How long it sleeps at most when nobody rings: a notification may get lost.</summary>
     public static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(5);
 
@@ -35,7 +38,8 @@ public sealed partial class LaneLoop(Lanes lanes, Bells bells, CurrentPolicy pol
         {
             try
             {
-                var turned = await TurnAsync(stoppingToken);
+                // A turn takes milliseconds and is not cut short: lanes that were claimed and not saved would wait for their claims to run out.
+                var turned = await TurnAsync(CancellationToken.None);
                 failures = 0;
                 if (turned > 0) continue;
                 var next = await lanes.NextReadyAsync(stoppingToken) ?? LookAnyway;
@@ -62,43 +66,93 @@ public sealed partial class LaneLoop(Lanes lanes, Bells bells, CurrentPolicy pol
         var claims = await lanes.ClaimAsync(MaxLanesPerTurn, cancellationToken);
         if (claims.Count == 0) return 0;
         boundary.Reached("lanes claimed");
-        var outcomes = claims.Select(Handle).ToList();
-        if (!await lanes.SaveAsync(outcomes, cancellationToken))
+        var (alone, together) = (new List<LaneOutcome>(), new List<LaneOutcome>());
+        foreach (var claim in claims)
         {
-            // Somebody overtook one of them; the others are saved one by one.
-            foreach (var outcome in outcomes)
-            {
-                if (!await lanes.SaveAsync([outcome], cancellationToken)) Overtaken(outcome.Claim.Key);
-            }
+            if (Read(claim) is not { } before) continue;
+            if (claim.Events.Any(one => one.Attempts >= SuspectFrom)) alone.Add(new LaneOutcome(claim, before, before, [], [], []));
+            else together.Add(Handle(claim, before, claim.Events));
         }
+        await SaveAsync(together, cancellationToken);
+        foreach (var lane in alone) await OneByOneAsync(lane.Claim, lane.Before, cancellationToken);
         boundary.Reached("decisions saved");
         return claims.Count;
     }
 
-    private LaneOutcome Handle(LaneClaim claim)
+    // An empty state in its place would forget runs that go on. The lane is left as it is, until its claim runs out and a program that can read it takes it.
+    private ChangeLane? Read(LaneClaim claim)
+    {
+        try
+        {
+            return claim.ReadState();
+        }
+        catch (Exception error) when (error is System.Text.Json.JsonException or NotSupportedException)
+        {
+            Unreadable(error, claim.Key);
+            return null;
+        }
+    }
+
+    private async Task SaveAsync(List<LaneOutcome> outcomes, CancellationToken cancellationToken)
+    {
+        if (outcomes.Count == 0 || (outcomes.Count > 1 && await TrySaveAsync(outcomes, cancellationToken))) return;
+        // Somebody overtook one of them, or one cannot be stored; the others are saved one by one.
+        foreach (var outcome in outcomes) await SaveAloneAsync(outcome, cancellationToken);
+    }
+
+    // What was taken before and never finished may be what killed the process: each event is saved before the next is tried, so that it is found out and its
+    // neighbours, whose attempts were counted with its own, are not blamed.
+    private async Task OneByOneAsync(LaneClaim claim, ChangeLane lane, CancellationToken cancellationToken)
+    {
+        foreach (var stored in claim.Events)
+        {
+            var outcome = stored == claim.Events[0] && stored.Attempts > MaxAttempts
+                ? new LaneOutcome(claim, lane, lane, [], [], [KilledTooOften(stored, claim.Key)])
+                : Handle(claim, lane, [stored]);
+            if (!await SaveAloneAsync(outcome, cancellationToken)) return;
+            lane = outcome.After;
+        }
+    }
+
+    private async Task<bool> SaveAloneAsync(LaneOutcome outcome, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await TrySaveAsync([outcome], cancellationToken)) return true;
+        }
+        catch (PostgresException error) when (!DatabaseFault.IsPassing(error))
+        {
+            // The database will never take this decision; what led to it is tried a few times and set aside, and no other lane waits for it.
+            var waiting = outcome.Claim.Events.Where(one => outcome.Handled.Contains(one.Id) || outcome.Failed.Any(failed => failed.Id == one.Id));
+            await TrySaveAsync([new LaneOutcome(outcome.Claim, outcome.Before, outcome.Before, [], [], [.. waiting.Select(one => Fail(one, error, outcome.Claim.Key))])], cancellationToken);
+            return false;
+        }
+        Overtaken(outcome.Claim.Key);
+        return false;
+    }
+
+    private async Task<bool> TrySaveAsync(List<LaneOutcome> outcomes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!await lanes.SaveAsync(outcomes, cancellationToken)) return false;
+        }
+        catch (PostgresException error) when (outcomes.Count > 1 && !DatabaseFault.IsPassing(error))
+        {
+            return false;
+        }
+        foreach (var outcome in outcomes) RunMetrics.Observe(outcome, time.GetUtcNow());
+        return true;
+    }
+
+    private LaneOutcome Handle(LaneClaim claim, ChangeLane before, IEnumerable<StoredEvent> events)
     {
         var handled = new List<long>();
         var failed = new List<FailedEvent>();
         var effects = new List<Effect>();
-        ChangeLane before, lane;
-        try
+        var lane = before;
+        foreach (var stored in events)
         {
-            before = lane = claim.ReadState();
-        }
-        catch (Exception error) when (error is System.Text.Json.JsonException or NotSupportedException)
-        {
-            return new LaneOutcome(claim, new ChangeLane(), new ChangeLane(), [], [], [.. claim.Events.Select(one => Fail(one, error, claim.Key))]);
-        }
-        // An event that was taken before and not finished may be what killed the process: it goes alone, so that it is found out and its neighbours are not blamed.
-        var suspects = claim.Events.Any(one => one.Attempts > 1);
-        foreach (var stored in suspects ? claim.Events.Take(1) : claim.Events)
-        {
-            if (stored.Attempts > MaxAttempts)
-            {
-                failed.Add(new FailedEvent(stored.Id, $"It was tried {MaxAttempts} times, and each time the process ended or failed.", null));
-                SetAside(stored.Id, claim.Key);
-                continue;
-            }
             try
             {
                 var decision = Decide(claim.Key, lane, stored);
@@ -122,6 +176,12 @@ public sealed partial class LaneLoop(Lanes lanes, Bells bells, CurrentPolicy pol
         return ChangeRules.Decide(lane, id, stored.Read(), context);
     }
 
+    private FailedEvent KilledTooOften(StoredEvent stored, string lane)
+    {
+        SetAside(stored.Id, lane);
+        return new FailedEvent(stored.Id, $"It was tried {MaxAttempts} times, and each time the process ended or failed.", null);
+    }
+
     private FailedEvent Fail(StoredEvent stored, Exception error, string lane)
     {
         var last = stored.Attempts >= MaxAttempts;
@@ -135,6 +195,9 @@ public sealed partial class LaneLoop(Lanes lanes, Bells bells, CurrentPolicy pol
 
     [LoggerMessage(LogLevel.Information, "Lane {Lane} was claimed by somebody else meanwhile; its decision is dropped")]
     private partial void Overtaken(string lane);
+
+    [LoggerMessage(LogLevel.Error, "The state of {Lane} cannot be read; it is kept as it is, and what happens there waits for a program that can")]
+    private partial void Unreadable(Exception error, string lane);
 
     [LoggerMessage(LogLevel.Error, "Event {Event} of {Lane} could not be handled, attempt {Attempt}")]
     private partial void EventFailed(Exception error, long @event, string lane, int attempt);
