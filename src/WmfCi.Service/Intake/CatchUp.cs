@@ -33,12 +33,13 @@ public sealed class CatchUp(ICodeReview review, Inbox inbox, Facts facts, Intake
         var cursor = await facts.ReadOrSetAsync(Facts.CaughtUpUntil, installed, cancellationToken);
         var since = cursor - options.Overlap;
         var poked = 0;
+        var round = new HashSet<string>(StringComparer.Ordinal);
         for (var size = PageSize; ;)
         {
             var page = await review.ReadUpdatedSinceAsync(since, size, cancellationToken);
             // The overlap brings the same changes again and again; only those that moved since are worth a look. Times are whole seconds: what happened in the very
             // second of a look shows no later time, so that each time gets a second look, in the next round.
-            var fresh = page.Where(change => options.Serves(change.Id.Project) && LookAt(change)).ToList();
+            var fresh = page.Where(change => options.Serves(change.Id.Project) && round.Add(change.Id.Lane) && LookAt(change)).ToList();
             await inbox.AddAsync([.. fresh.Select(change => new LaneEvent(change.Id.Lane, new Event.ChangePoked("catch-up")))], cancellationToken);
             poked += fresh.Count;
             if (page.IsEmpty) break;
