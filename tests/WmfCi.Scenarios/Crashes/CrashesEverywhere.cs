@@ -1,9 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using WmfCi.Core.Runs;
-using WmfCi.Fakes;
 using WmfCi.Scenarios.World;
-using WmfCi.Storage;
 
 namespace WmfCi.Scenarios.Crashes;
 
@@ -28,6 +25,7 @@ public sealed class CrashesEverywhere(ITestOutputHelper output)
         known.Keys.ShouldContain("PostAsync has answered");
         known["RunAsync has answered"].ShouldBe(2);
 
+        output.WriteLine($"{Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s undisturbed; {known.Values.Sum()} places: {string.Join(", ", known.Select(place => $"{place.Key} ×{place.Value}"))}");
         var tried = new HashSet<Death>();
         var lives = new ConcurrentBag<Life>();
         for (var round = 1; round <= MostRounds; round++)
@@ -40,6 +38,7 @@ public sealed class CrashesEverywhere(ITestOutputHelper output)
                 var life = await LiveAsync(gerrit, death);
                 Learn(known, life.Places);
                 lives.Add(life);
+                output.WriteLine($"{Stopwatch.GetElapsedTime(begun).TotalSeconds:0.0} s: {(life.Died ? "killed at" : "not reached:")} {death}, took {life.Took.TotalSeconds:0.0} s {life.Trouble}");
             });
         }
 

@@ -29,6 +29,7 @@ internal sealed class Replica : IAsyncDisposable
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "WmfCi.CrashHost"), [town.WriteSite(), _places])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

@@ -1,4 +1,3 @@
-using WmfCi.Core.Runs;
 using WmfCi.Scenarios.World;
 
 namespace WmfCi.Scenarios.Crashes;
