@@ -21,6 +21,9 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <summary>The largest piece that is shown at once.</summary>
     public const int MaxChunkBytes = 256 * 1024;
 
+    /// <summary>How many pieces are taken over at once.</summary>
+    public const int ChunksAtOnce = 16;
+
     /// <summary>How many lines of the last step are kept for the message.</summary>
     public const int ExcerptLines = 30;
 
@@ -42,6 +45,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private long _shown;
     private long _shownLines;
     private bool _begun;
+    private bool _restarted;
     private bool _lineOpen;
 
     /// <summary>Opens the log.</summary>
@@ -92,6 +96,27 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
 
     /// <inheritdoc/>
     public Task NoteAsync(string line, CancellationToken cancellationToken) => OwnLineAsync($"[wmfci] {line}", cancellationToken);
+
+    /// <summary>
+    /// Where the runner had nothing to tell, because the attempt ended under a process that is gone: takes over what that process had shown. Its last moments may be
+    /// missing, and the log says so.
+    /// </summary>
+    public async Task RecoverAsync(CancellationToken cancellationToken)
+    {
+        if (RandomAccess.GetLength(_file.SafeFileHandle) > 0) return;
+        // What is taken over is there already: it is not shown again, and nothing of it is removed.
+        _restarted = true;
+        while (await _logs.ReadAsync(_id, _shown, ChunksAtOnce, cancellationToken) is { Count: > 0 } chunks)
+        {
+            foreach (var chunk in chunks)
+            {
+                var (end, bytes) = (chunk.Start + chunk.Bytes.Length, chunk.Bytes.AsMemory((int)Math.Clamp(_shown - chunk.Start, 0, chunk.Bytes.Length)));
+                (_shown, _shownLines) = (end, _shownLines + bytes.Span.Count((byte)'\n'));
+                if (!bytes.IsEmpty) await OutputAsync(bytes, cancellationToken);
+            }
+        }
+        if (_shown > 0) await NoteAsync("This is the live copy: the process that wrote the log ended before it was stored, and its last moments may be missing.", cancellationToken);
+    }
 
     /// <summary>Shows the rest, puts the whole log into the store, and tells what it came to.</summary>
     public async Task<LogState> CloseAsync(IArtifactStore store, CancellationToken cancellationToken)
@@ -203,6 +228,9 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
         var buffer = new byte[Math.Min(waiting, MaxChunkBytes)];
         var read = await RandomAccess.ReadAsync(_file.SafeFileHandle, buffer, _shown);
         if (read == 0) return false;
+        // What an earlier life of the attempt showed goes when this one has something to show.
+        if (!_restarted) await _logs.RestartAsync(_id, CancellationToken.None);
+        _restarted = true;
         var chunk = new LogChunk(_shown, _shownLines, read == buffer.Length ? buffer : buffer[..read]);
         await _logs.AppendAsync(_id, chunk, CancellationToken.None);
         _shown += read;

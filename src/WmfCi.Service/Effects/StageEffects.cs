@@ -44,7 +44,6 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         var id = wanted.Attempt;
         if (stop.IsCompleted && claim.Attempts == 1) return Finished(id, new StageOutcome { Kind = OutcomeKind.Stopped });
 
-        await tables.Logs.RestartAsync(id, cancellationToken);
         await using var log = new AttemptLog(id, tables.LogFolder, tables.Logs, () => StartedAsync(claim.Lane, wanted), surroundings);
         var spec = await SpecAsync(wanted, cancellationToken);
         // It is stopped only once it runs: a runner knows nothing of an attempt before, and would forget the wish.
@@ -52,6 +51,7 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         await StopWhenAskedAsync(id, running, stop, cancellationToken);
         var report = await running;
         surroundings.Boundary.Reached("stage ran");
+        await log.RecoverAsync(cancellationToken);
 
         var outcome = new StageOutcome
         {
