@@ -46,7 +46,7 @@ void Replace(IServiceCollection services)
     services.AddSingleton(new LeaseTimes
     {
         Lane = TimeSpan.FromSeconds(1),
-        Effect = TimeSpan.FromSeconds(2),
+        Effect = TimeSpan.FromSeconds(3),
         EffectRenewal = TimeSpan.FromSeconds(0.3),
         Lease = TimeSpan.FromSeconds(1),
         LeaseRenewal = TimeSpan.FromSeconds(0.3),

@@ -7,6 +7,7 @@ using WmfCi.Scenarios.World;
 namespace WmfCi.Scenarios;
 
 /// <summary>The first command of the README, as a newcomer types it.</summary>
+[Collection(typeof(Alone))]
 public sealed class SandboxTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -5,6 +5,7 @@ using WmfCi.Scenarios.World;
 namespace WmfCi.Scenarios.Crashes;
 
 /// <summary>The process is killed wherever it could make a difference: at every place of a run, one after another, each time in a world of its own.</summary>
+[Collection(typeof(Alone))]
 public sealed class CrashesEverywhere(ITestOutputHelper output)
 {
     private const int AtOnce = 4;
