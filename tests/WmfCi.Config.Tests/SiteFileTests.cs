@@ -1,6 +1,7 @@
 using WmfCi.Config.Sites;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
+using WmfCi.Core.Policies;
 
 namespace WmfCi.Config.Tests;
 
@@ -131,15 +132,6 @@ public sealed class SiteFileTests
     [InlineData("operations/puppet", false)]
     public void A_project_is_served_when_a_pattern_takes_it_and_none_excludes_it(string project, bool served) =>
         new ProjectFilter(["mediawiki/*", "-mediawiki/vendor"]).Serves(project).ShouldBe(served);
-
-    [Theory]
-    [InlineData("alice", "", true)]
-    [InlineData("Alice", "", false)]
-    [InlineData("", "X@Wikimedia.org", true)]
-    [InlineData("", "x@wikimedia.org.evil.example", false)]
-    [InlineData("", "", false)]
-    public void People_are_trusted_by_login_name_or_address(string username, string email, bool trusted) =>
-        new TrustSettings { Accounts = ["alice"], Emails = ["*@wikimedia.org"] }.Lists(username, email).ShouldBe(trusted);
 
     [Theory]
     [InlineData("*", "", true)]

@@ -1,4 +1,5 @@
 using WmfCi.Core;
+using WmfCi.Core.Policies;
 
 namespace WmfCi.Config.Sites;
 
@@ -85,13 +86,6 @@ public sealed record TrustSettings
 
     /// <summary>Groups of the code review whose members are trusted.</summary>
     public ValueArray<string> Groups { get; init; } = [];
-
-    /// <summary>Whether the name or the address is listed; groups are the code review's to answer. Only an address that the code review verified may be asked
-    /// about.</summary>
-    /// <param name="username">A login name, or empty.</param>
-    /// <param name="email">An address, or empty.</param>
-    public bool Lists(string username, string email) =>
-        (username.Length > 0 && Accounts.Contains(username)) || (email.Length > 0 && Emails.Any(pattern => Glob.Matches(pattern, email, ignoreCase: true)));
 }
 
 /// <summary>Which projects are served.</summary>

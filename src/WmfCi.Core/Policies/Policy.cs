@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using WmfCi.Core.Changes;
 
 namespace WmfCi.Core.Policies;
@@ -50,5 +49,5 @@ public sealed record TrustList
     public bool Has(Account account) =>
         (account.Id.Length > 0 && Ids.Contains(account.Id))
         || (account.Username.Length > 0 && Usernames.Contains(account.Username))
-        || (account.Email.Length > 0 && Emails.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, account.Email)));
+        || (account.Email.Length > 0 && Emails.Any(pattern => Glob.Matches(pattern, account.Email, ignoreCase: true)));
 }

@@ -1,4 +1,4 @@
-namespace WmfCi.Config.Sites;
+namespace WmfCi.Core.Policies;
 
 /// <summary>Patterns in which <c>*</c> stands for any characters and everything else for itself.</summary>
 public static class Glob
