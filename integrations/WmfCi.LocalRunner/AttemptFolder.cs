@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using WmfCi.Core.Runs;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner;
 
@@ -19,7 +20,6 @@ namespace WmfCi.LocalRunner;
 internal sealed class AttemptFolder
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-    private const UnixFileMode Passable = OwnerOnly | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     private readonly string _workFolder;
     private readonly int? _owner;
 
@@ -66,11 +66,11 @@ internal sealed class AttemptFolder
     public void Create()
     {
         // Steps may pass through it by the path that the sandbox gives it; the folder above is closed to everybody else.
-        foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) MakePassable(folder);
+        foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) NativeFiles.MakePassable(folder);
         MakeOwned(Work);
-        WriteReadable(Path.Combine(Root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000:ci:/home/ci:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
-        WriteReadable(Path.Combine(Root, "etc", "group"), "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n");
-        WriteReadable(Path.Combine(Root, "etc", "hosts"), "127.0.0.1 localhost ci\n::1 localhost ci\n");
+        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000:ci:/home/ci:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
+        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "group"), "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n");
+        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "hosts"), "127.0.0.1 localhost ci\n::1 localhost ci\n");
     }
 
     /// <summary>Makes what one step has for itself.</summary>
@@ -78,11 +78,11 @@ internal sealed class AttemptFolder
     public (string Script, string Temporary, string Home) CreateStep(int number, string script)
     {
         var own = Path.Combine("disk", $"{number}");
-        MakePassable(Path.Combine(Root, own));
+        NativeFiles.MakePassable(Path.Combine(Root, own));
         var (temporary, home, file) = (Path.Combine(own, "tmp"), Path.Combine(own, "home"), Path.Combine("steps", $"{number}"));
         MakeOwned(Path.Combine(Root, temporary));
         MakeOwned(Path.Combine(Root, home));
-        WriteReadable(Path.Combine(Root, file), script);
+        NativeFiles.WriteReadable(Path.Combine(Root, file), script);
         return (file, temporary, home);
     }
 
@@ -96,23 +96,9 @@ internal sealed class AttemptFolder
         return trash;
     }
 
-    /// <summary>A file that everybody may read, whatever the service's own file mode mask says.</summary>
-    public static void WriteReadable(string path, string text)
-    {
-        File.WriteAllText(path, text);
-        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-    }
-
-    /// <summary>A folder that everybody may look into, whatever the service's own file mode mask says.</summary>
-    public static void MakePassable(string folder)
-    {
-        Directory.CreateDirectory(folder);
-        File.SetUnixFileMode(folder, Passable);
-    }
-
     private void MakeOwned(string folder)
     {
         Directory.CreateDirectory(folder, OwnerOnly);
-        if (_owner is { } user) Workspaces.NativeFiles.GiveTo(folder, user);
+        if (_owner is { } user) NativeFiles.GiveTo(folder, user);
     }
 }

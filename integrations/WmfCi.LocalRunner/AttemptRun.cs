@@ -3,7 +3,7 @@ using System.Text;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
 using WmfCi.LocalRunner.Sandboxes;
-using WmfCi.LocalRunner.Workspaces;
+using WmfCi.Workspaces;
 using WmfCi.Ports;
 
 namespace WmfCi.LocalRunner;
@@ -176,7 +176,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         var collector = new Collector(folder.Work, Options.Collection, parts.Store);
         try
         {
-            var files = await collector.CollectAsync(spec.Stage, default);
+            var files = await collector.CollectAsync(spec.Stage.Artifacts, spec.Stage.Reports, default);
             foreach (var note in collector.Notes) await log.NoteAsync(note, default);
             await log.FinishAsync(default);
             return report with { Files = files };

@@ -57,6 +57,12 @@ public interface IAttemptObserver
     /// <summary>A step printed bytes (its output and errors, in the order of printing), just as they came. The memory is valid during the call only.</summary>
     Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
+    /// <summary>It cannot begin yet, and why: what waits for what, one sentence. Told again when the reason changes; over when a step begins.</summary>
+    Task WaitingAsync(string reason, CancellationToken cancellationToken);
+
+    /// <summary>What was told so far of steps, output and notes is told again from its beginning, complete: the first telling has gaps.</summary>
+    Task RestartAsync(CancellationToken cancellationToken);
+
     /// <summary>The runner itself has something to say in the log, one line.</summary>
     Task NoteAsync(string line, CancellationToken cancellationToken);
 }

@@ -43,6 +43,10 @@ public sealed class ArchitectureTests
     [InlineData("WmfCi.Service", "src", "WmfCi.Cli", false)]
     [InlineData("WmfCi.Cli", "src", "WmfCi.Service", true)]
     [InlineData("WmfCi.Cli", "src", "WmfCi.Storage", false)]
+    [InlineData("WmfCi.Kubernetes", "integrations", "WmfCi.Workspaces", true)]
+    [InlineData("WmfCi.Gerrit", "integrations", "WmfCi.Workspaces", false)]
+    [InlineData("WmfCi.Pod", "src", "WmfCi.Workspaces", true)]
+    [InlineData("WmfCi.Pod", "src", "WmfCi.Service", false)]
     [InlineData("WmfCi.Git.Tests", "tests", "WmfCi.Service", true)]
     [InlineData("WmfCi.Unheard", "src", "WmfCi.Core", false)]
     public void The_guard_itself_is_right(string name, string folder, string target, bool isAllowed) => Allows(name, folder, target).ShouldBe(isAllowed);
@@ -91,9 +95,11 @@ public sealed class ArchitectureTests
     {
         ("tests", _) => true,
         ("src", "WmfCi.Core") => false,
+        ("src", "WmfCi.Pod") => target == "WmfCi.Workspaces",
         ("src", "WmfCi.Cli") => target == "WmfCi.Service",
         ("src", "WmfCi.Service") => _inside.Contains(target) || FolderOf(target) == "integrations",
         ("src", _) or ("commands", _) => _inside.Contains(name) && target == "WmfCi.Core",
+        ("integrations", "WmfCi.LocalRunner" or "WmfCi.Kubernetes") => target is "WmfCi.Ports" or "WmfCi.Workspaces",
         ("integrations", _) => !_standAlone.Contains(name) && target == "WmfCi.Ports",
         _ => false,
     };

@@ -83,5 +83,9 @@ internal sealed class CrashingObserver(IAttemptObserver inner, Boundary boundary
 
     public Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => inner.OutputAsync(bytes, cancellationToken);
 
+    public Task WaitingAsync(string reason, CancellationToken cancellationToken) => inner.WaitingAsync(reason, cancellationToken);
+
+    public Task RestartAsync(CancellationToken cancellationToken) => inner.RestartAsync(cancellationToken);
+
     public Task NoteAsync(string line, CancellationToken cancellationToken) => inner.NoteAsync(line, cancellationToken);
 }

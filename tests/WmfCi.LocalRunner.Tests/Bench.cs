@@ -177,6 +177,10 @@ internal sealed class Told : IAttemptObserver
         return Task.CompletedTask;
     }
 
+    public Task WaitingAsync(string reason, CancellationToken cancellationToken) => throw new InvalidOperationException("nothing waits here");
+
+    public Task RestartAsync(CancellationToken cancellationToken) => throw new InvalidOperationException("nothing is told twice here");
+
     public Task NoteAsync(string line, CancellationToken cancellationToken)
     {
         Notes.Add(line);

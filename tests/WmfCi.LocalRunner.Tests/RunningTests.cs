@@ -239,6 +239,10 @@ public sealed class RunningTests
         public Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
             throw new InvalidOperationException($"the database is away, at {Encoding.UTF8.GetString(bytes.Span).Trim()}");
 
+        public Task WaitingAsync(string reason, CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task RestartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
         public Task NoteAsync(string line, CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -70,8 +70,36 @@ public sealed record Stage
     /// <summary>Whether the workspace has the repository's history (<c>.git</c>), not only its files.</summary>
     public bool HasHistory { get; init; }
 
+    /// <summary>Databases and the like that run beside it; the commit stage has none.</summary>
+    public ValueArray<StageService> Services { get; init; } = [];
+
+    /// <summary>The site's class of workers that it runs on; empty for the site's own choice.</summary>
+    public string Worker { get; init; } = "";
+
     /// <summary>Why this service cannot run it yet, as shown to people; null when it can.</summary>
     public string? Unavailable { get; init; }
+}
+
+/// <summary>Something that runs beside a stage while it runs: its steps begin when it is ready, reach it by its name, and it goes when they are done.</summary>
+public sealed record StageService
+{
+    /// <summary>What the steps call it: a name of a machine, lower-case letters, digits and dashes.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The image that it runs, with the image's own command.</summary>
+    public required string Image { get; init; }
+
+    /// <summary>Its environment variables.</summary>
+    public ValueArray<Variable> Environment { get; init; } = [];
+
+    /// <summary>A command, for <c>/bin/sh -c</c> inside of it, that exits with 0 when it is ready; null where there is none.</summary>
+    public string? ReadyCommand { get; init; }
+
+    /// <summary>The TCP port that answers when it is ready; null where there is none. Without both it is ready when it runs.</summary>
+    public int? ReadyPort { get; init; }
+
+    /// <summary>The user that it runs as, never 0; null for the image's own, which must not be root.</summary>
+    public int? User { get; init; }
 }
 
 /// <summary>One command of a stage.</summary>

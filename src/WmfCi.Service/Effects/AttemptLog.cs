@@ -38,6 +38,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private readonly Func<Task> _firstStep;
     private readonly FileStream _file;
     private readonly CancellationTokenSource _closed = new();
+    private readonly SemaphoreSlim _showTurn = new(1, 1);
     private readonly Task _showing;
     private Task _telling = Task.CompletedTask;
     private readonly Queue<string> _excerpt = new();
@@ -95,6 +96,26 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public Task WaitingAsync(string reason, CancellationToken cancellationToken) => NoteAsync(reason, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task RestartAsync(CancellationToken cancellationToken)
+    {
+        await _showTurn.WaitAsync(cancellationToken);
+        try
+        {
+            RandomAccess.SetLength(_file.SafeFileHandle, 0);
+            (_shown, _shownLines, _restarted, _lineOpen) = (0, 0, false, false);
+            _excerpt.Clear();
+            _line.Clear();
+        }
+        finally
+        {
+            _showTurn.Release();
+        }
+    }
+
+    /// <inheritdoc/>
     public Task NoteAsync(string line, CancellationToken cancellationToken) => OwnLineAsync($"[wmfci] {line}", cancellationToken);
 
     /// <summary>
@@ -132,6 +153,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     {
         await EndAsync();
         _closed.Dispose();
+        _showTurn.Dispose();
         await _file.DisposeAsync();
     }
 
@@ -205,7 +227,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
             var last = _closed.IsCancellationRequested;
             try
             {
-                while (await ShowNextAsync())
+                while (await ShowNextInTurnAsync())
                 {
                 }
                 failures = 0;
@@ -218,6 +240,19 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
             }
             if (last) return;
             await Task.Delay(failures == 0 ? FlushEvery : Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<bool> ShowNextInTurnAsync()
+    {
+        await _showTurn.WaitAsync();
+        try
+        {
+            return await ShowNextAsync();
+        }
+        finally
+        {
+            _showTurn.Release();
         }
     }
 

@@ -1,4 +1,4 @@
-using WmfCi.LocalRunner.Workspaces;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner.Tests.Workspaces;
 

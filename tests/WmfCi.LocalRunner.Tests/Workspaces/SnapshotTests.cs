@@ -1,7 +1,7 @@
 using System.Formats.Tar;
 using System.Security.Cryptography;
 using System.Text;
-using WmfCi.LocalRunner.Workspaces;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner.Tests.Workspaces;
 

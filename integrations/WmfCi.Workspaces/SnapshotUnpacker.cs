@@ -2,16 +2,16 @@ using System.Formats.Tar;
 using System.Text;
 using ZstdSharp;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>A snapshot holds something that is not unpacked; the source is to blame, not the store.</summary>
-internal sealed class RefusedSnapshotException(string message) : Exception(message);
+public sealed class RefusedSnapshotException(string message) : Exception(message);
 
 /// <summary>
 /// Unpacks a zstd-compressed tar into an empty folder that nobody else writes to. Every folder on the way to an entry is one that was made here, which
 /// is why no link can be followed: a path that leads through anything else is refused.
 /// </summary>
-internal sealed class SnapshotUnpacker(string folder, SnapshotBounds bounds, int? owner)
+public sealed class SnapshotUnpacker(string folder, SnapshotBounds bounds, int? owner)
 {
     private const int FileMode = 0b110_100_100, ProgramMode = 0b111_101_101;
     private readonly HashSet<string> _folders = new(StringComparer.Ordinal) { "" };

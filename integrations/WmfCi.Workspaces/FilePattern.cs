@@ -1,12 +1,12 @@
 using System.Text;
 using System.Text.RegularExpressions;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>
 /// A pattern of paths as the configuration writes it: <c>*</c> and <c>?</c> within a name, <c>**</c> over folders; one that names a folder means everything in it.
 /// </summary>
-internal sealed class FilePattern
+public sealed class FilePattern
 {
     private const int MaxLength = 1024;
     private readonly Regex _whole;

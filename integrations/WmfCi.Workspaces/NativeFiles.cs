@@ -2,12 +2,14 @@ using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>The few calls that .NET does not offer and that keep links from being followed: its own file APIs follow every link.</summary>
-internal static partial class NativeFiles
+public static partial class NativeFiles
 {
     private const int WriteOnly = 0x1, Create = 0x40, Exclusive = 0x80, NonBlocking = 0x800, CloseOnExec = 0x80000;
+    private const UnixFileMode Passable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
     private const int EmptyPath = 0x1000, WantedFields = 0x7ff;
 
     // The one flag here whose value differs between architectures.
@@ -49,6 +51,20 @@ internal static partial class NativeFiles
     {
         if (StatHandle(file, "", EmptyPath, WantedFields, out var facts) != 0) throw LastError("an open file");
         return new FileFacts(facts.Mode, facts.Links, (long)facts.Size);
+    }
+
+    /// <summary>A file that everybody may read, whatever the service's own file mode mask says.</summary>
+    public static void WriteReadable(string path, string text)
+    {
+        File.WriteAllText(path, text);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+    }
+
+    /// <summary>A folder that everybody may look into, whatever the service's own file mode mask says.</summary>
+    public static void MakePassable(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.SetUnixFileMode(folder, Passable);
     }
 
     private static SafeFileHandle Handle(int descriptor, string path) => descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw LastError(path);
@@ -94,7 +110,7 @@ internal static partial class NativeFiles
 /// <param name="Links">How many names it has.</param>
 /// <param name="Size">In bytes.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct FileFacts(int Mode, uint Links, long Size)
+public readonly record struct FileFacts(int Mode, uint Links, long Size)
 {
     /// <summary>Whether it is a plain file: no link, folder, pipe, socket or device.</summary>
     public bool IsPlainFile => (Mode & 0xF000) == 0x8000;

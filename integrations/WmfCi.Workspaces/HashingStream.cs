@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>Passes on what is read from a stream, counts it and hashes it.</summary>
 internal sealed class HashingStream(Stream source) : Stream

@@ -1,9 +1,9 @@
 using WmfCi.Ports;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>Lays artifacts of earlier stages beside the workspace.</summary>
-internal static class InputFiles
+public static class InputFiles
 {
     private const int Mode = 0b110_100_100;
 
@@ -15,7 +15,7 @@ internal static class InputFiles
         if (input.Stage.Contains('/') || parts.Any(part => part is "" or "." or ".." || part.Contains('\0')))
             throw new IOException("an artifact of an earlier stage has a path that leads out of its folder");
         var path = folder;
-        foreach (var part in parts[..^1]) AttemptFolder.MakePassable(path = Path.Combine(path, part));
+        foreach (var part in parts[..^1]) NativeFiles.MakePassable(path = Path.Combine(path, part));
         path = Path.Combine(path, parts[^1]);
         await using var content = await store.OpenAsync(input.Digest, cancellationToken) ?? throw new IOException($"the store does not have the artifact {input.Path} of the stage {input.Stage}");
         using var hashed = new HashingStream(content);

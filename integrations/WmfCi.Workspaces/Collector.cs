@@ -2,16 +2,15 @@ using System.IO.Enumeration;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using WmfCi.Core;
-using WmfCi.Core.Pipelines;
 using WmfCi.Ports;
 
-namespace WmfCi.LocalRunner.Workspaces;
+namespace WmfCi.Workspaces;
 
 /// <summary>
 /// Puts the declared files of a workspace into the store. It runs when every process of the stage is gone, so nothing changes under it, and trusts nothing
 /// that they left: folders are entered only when they are folders themselves, files are opened without following links and asked again when open.
 /// </summary>
-internal sealed class Collector(string workspace, CollectionBounds bounds, IArtifactStore store)
+public sealed class Collector(string workspace, CollectionBounds bounds, IArtifactStore store)
 {
     private const int ParallelPuts = 4;
     private readonly List<string> _notes = [];
@@ -23,11 +22,14 @@ internal sealed class Collector(string workspace, CollectionBounds bounds, IArti
     public IEnumerable<string> Notes => _leftOut > bounds.MaxNotes ? _notes.Append($"{_leftOut - bounds.MaxNotes} more files were left out.") : _notes;
 
     /// <summary>Finds, checks and stores the artifacts and reports of a stage.</summary>
+    /// <param name="artifactPatterns">Patterns of the files to keep.</param>
+    /// <param name="reportPatterns">Patterns of test reports.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">The store is full or out of reach.</exception>
-    public async Task<ValueArray<CollectedFile>> CollectAsync(Stage stage, CancellationToken cancellationToken)
+    public async Task<ValueArray<CollectedFile>> CollectAsync(IEnumerable<string> artifactPatterns, IEnumerable<string> reportPatterns, CancellationToken cancellationToken)
     {
-        var artifacts = Parse(stage.Artifacts);
-        var reports = Parse(stage.Reports);
+        var artifacts = Parse(artifactPatterns);
+        var reports = Parse(reportPatterns);
         if (artifacts.Count + reports.Count == 0) return [];
         var found = new List<(string Path, bool IsReport)>();
         foreach (var path in Walk([.. artifacts, .. reports]))
@@ -45,7 +47,7 @@ internal sealed class Collector(string workspace, CollectionBounds bounds, IArti
         return await StoreAsync(found, cancellationToken);
     }
 
-    private List<FilePattern> Parse(ValueArray<string> texts)
+    private List<FilePattern> Parse(IEnumerable<string> texts)
     {
         var patterns = new List<FilePattern>();
         foreach (var text in texts)

@@ -1,0 +1,1 @@
+Console.Error.WriteLine("wmfci-pod fetch | step N | collect"); return 2;
