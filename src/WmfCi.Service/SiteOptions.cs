@@ -3,6 +3,7 @@ using WmfCi.Config.Sites;
 using WmfCi.Gerrit;
 using WmfCi.Git;
 using WmfCi.LocalRunner;
+using WmfCi.Workspaces;
 
 namespace WmfCi.Service;
 

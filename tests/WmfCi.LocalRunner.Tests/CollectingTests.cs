@@ -1,3 +1,4 @@
+using WmfCi.Workspaces;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
 
