@@ -38,6 +38,9 @@ public sealed record AttemptSpec
     /// <summary>Artifacts of the stages that it needs, laid beside the workspace, read-only, as <c>STAGE/PATH</c>.</summary>
     public ValueArray<InputFile> Inputs { get; init; } = [];
 
+    /// <summary>Whether an earlier call may have begun it: where nothing of it is to be found then, it is lost, not new.</summary>
+    public bool IsRepeated { get; init; }
+
     /// <summary>Variables that tell the steps what they test (<c>WMFCI_…</c>), beside the stage's own.</summary>
     public ValueArray<Variable> Facts { get; init; } = [];
 }
@@ -59,6 +62,9 @@ public interface IAttemptObserver
 
     /// <summary>It cannot begin yet, and why: what waits for what, one sentence. Told again when the reason changes; over when a step begins.</summary>
     Task WaitingAsync(string reason, CancellationToken cancellationToken);
+
+    /// <summary>What follows is no step's output, but that of something beside it, such as a service.</summary>
+    Task AsideAsync(string title, CancellationToken cancellationToken);
 
     /// <summary>What was told so far of steps, output and notes is told again from its beginning, complete: the first telling has gaps.</summary>
     Task RestartAsync(CancellationToken cancellationToken);

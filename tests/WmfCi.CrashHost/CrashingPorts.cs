@@ -85,6 +85,8 @@ internal sealed class CrashingObserver(IAttemptObserver inner, Boundary boundary
 
     public Task WaitingAsync(string reason, CancellationToken cancellationToken) => inner.WaitingAsync(reason, cancellationToken);
 
+    public Task AsideAsync(string title, CancellationToken cancellationToken) => inner.AsideAsync(title, cancellationToken);
+
     public Task RestartAsync(CancellationToken cancellationToken) => inner.RestartAsync(cancellationToken);
 
     public Task NoteAsync(string line, CancellationToken cancellationToken) => inner.NoteAsync(line, cancellationToken);

@@ -179,6 +179,8 @@ internal sealed class Told : IAttemptObserver
 
     public Task WaitingAsync(string reason, CancellationToken cancellationToken) => throw new InvalidOperationException("nothing waits here");
 
+    public Task AsideAsync(string title, CancellationToken cancellationToken) => Task.CompletedTask;
+
     public Task RestartAsync(CancellationToken cancellationToken) => throw new InvalidOperationException("nothing is told twice here");
 
     public Task NoteAsync(string line, CancellationToken cancellationToken)

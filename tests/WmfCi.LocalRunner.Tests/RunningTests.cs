@@ -241,7 +241,9 @@ public sealed class RunningTests
 
         public Task WaitingAsync(string reason, CancellationToken cancellationToken) => Task.CompletedTask;
 
-        public Task RestartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task AsideAsync(string title, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task RestartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task NoteAsync(string line, CancellationToken cancellationToken) => Task.CompletedTask;
     }

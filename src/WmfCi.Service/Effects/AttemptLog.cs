@@ -48,6 +48,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private bool _begun;
     private bool _restarted;
     private bool _lineOpen;
+    private bool _isAside;
 
     /// <summary>Opens the log.</summary>
     /// <param name="id">Whose.</param>
@@ -77,6 +78,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <inheritdoc/>
     public async Task StepStartedAsync(string step, CancellationToken cancellationToken)
     {
+        _isAside = false;
         _excerpt.Clear();
         _line.Clear();
         await OwnLineAsync($"==> {step}", cancellationToken);
@@ -90,13 +92,20 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     public async Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         if (bytes.IsEmpty) return;
-        Remember(bytes.Span);
+        if (!_isAside) Remember(bytes.Span);
         _lineOpen = bytes.Span[^1] != (byte)'\n';
         await WriteAsync(bytes, cancellationToken);
     }
 
     /// <inheritdoc/>
     public Task WaitingAsync(string reason, CancellationToken cancellationToken) => NoteAsync(reason, cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task AsideAsync(string title, CancellationToken cancellationToken)
+    {
+        _isAside = true;
+        await OwnLineAsync($"==> {title}", cancellationToken);
+    }
 
     /// <inheritdoc/>
     public async Task RestartAsync(CancellationToken cancellationToken)

@@ -45,7 +45,7 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         if (stop.IsCompleted && claim.Attempts == 1) return Finished(id, new StageOutcome { Kind = OutcomeKind.Stopped });
 
         await using var log = new AttemptLog(id, tables.LogFolder, tables.Logs, () => StartedAsync(claim.Lane, wanted), surroundings);
-        var spec = await SpecAsync(wanted, cancellationToken);
+        var spec = await SpecAsync(claim, wanted, cancellationToken);
         // It is stopped only once it runs: a runner knows nothing of an attempt before, and would forget the wish.
         var running = runner.RunAsync(spec, log, cancellationToken);
         await StopWhenAskedAsync(id, running, stop, cancellationToken);
@@ -90,7 +90,7 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         }
     }
 
-    private async Task<AttemptSpec> SpecAsync(Effect.RunStage wanted, CancellationToken cancellationToken)
+    private async Task<AttemptSpec> SpecAsync(EffectClaim claim, Effect.RunStage wanted, CancellationToken cancellationToken)
     {
         var inputs = new List<InputFile>();
         foreach (var input in wanted.Inputs)
@@ -101,6 +101,7 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         return new AttemptSpec
         {
             Id = wanted.Attempt,
+            IsRepeated = claim.Attempts > 1,
             Stage = wanted.Stage,
             Snapshot = wanted.Source.Snapshot,
             Inputs = inputs.ToValueArray(),

@@ -1,0 +1,222 @@
+using System.Globalization;
+using k8s;
+using k8s.Autorest;
+using k8s.Models;
+using WmfCi.Core;
+using WmfCi.Core.Runs;
+using WmfCi.Kubernetes.Jobs;
+using WmfCi.Ports;
+using WmfCi.Workspaces;
+using WmfCi.Workspaces.Wire;
+
+namespace WmfCi.Kubernetes.Running;
+
+/// <summary>Follows an attempt that is in the cluster to its end, and says what it came to.</summary>
+internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits limits, LiveAttempt attempt, Telling telling)
+{
+    /// <summary>How often the cluster is asked for warnings about an attempt that does not begin.</summary>
+    public static readonly TimeSpan WarningsEvery = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the rest of a log is waited for when the attempt is over.</summary>
+    public static readonly TimeSpan LogPatience = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long an attempt's containers may take to go when it was ended.</summary>
+    public static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(60);
+
+    private const int MaxWarnings = 50, CopyBytes = 256 * 1024;
+    private static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(30);
+    private readonly LogPump _pump = new(parts, spec, telling);
+    private DateTimeOffset? _began;
+    private DateTimeOffset _warnedAt;
+    private string _warning = "";
+
+    private string Name => attempt.Name;
+
+    /// <summary>Follows it.</summary>
+    /// <exception cref="OperationCanceledException">This process ends; the attempt goes on.</exception>
+    public async Task<AttemptReport> RunAsync(CancellationToken detach)
+    {
+        using var pumping = CancellationTokenSource.CreateLinkedTokenSource(detach);
+        var pump = _pump.RunAsync(pumping.Token);
+        try
+        {
+            var over = await WatchAsync(detach);
+            if (!over.IsCollected) await EndAsync(over.Kind, detach);
+            _pump.End();
+            await Task.WhenAny(pump, Task.Delay(LogPatience, parts.Time, pumping.Token));
+            if (over.Kind != OutcomeKind.Stopped && !spec.Stage.Services.IsEmpty) await TellServicesAsync(detach);
+            return await ReportAsync(over, detach);
+        }
+        finally
+        {
+            await pumping.CancelAsync();
+            await pump.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<Reading.Over> WatchAsync(CancellationToken detach)
+    {
+        while (true)
+        {
+            detach.ThrowIfCancellationRequested();
+            var view = View();
+            var reading = PodRules.Read(view, limits);
+            if (reading is not Reading.Going && await WarningAsync(detach)) reading = PodRules.Read(view = View(), limits);
+            _pump.Look(view);
+            if (PodRules.FirstStepAt(view) is not null) _began ??= parts.Time.GetUtcNow();
+            if (reading is Reading.Over over) return over;
+            if (reading is Reading.Waiting waiting) await telling.WaitingAsync(waiting.Reason);
+            var next = (reading is Reading.Going going ? going.LookAt : ((Reading.Waiting)reading).LookAt) - parts.Time.GetUtcNow();
+            await attempt.WaitAsync(next < LookAnyway ? next : LookAnyway, detach);
+        }
+    }
+
+    private AttemptView View()
+    {
+        var job = parts.Jobs.Find(Name);
+        if (job is not null) attempt.LastJob = job;
+        // What was created a moment ago may not be known to the watch yet; what was known and is gone says in its last state who ended it.
+        var isNew = job is null && attempt.LastJob is { } last && last.GetAnnotation(Marks.Ended) is null && !attempt.IsJobGone;
+        return new AttemptView
+        {
+            Job = job ?? (isNew || attempt.LastJob?.GetAnnotation(Marks.Ended) is not null ? attempt.LastJob : null),
+            Pods = parts.PodsOf(Name, Marks.StageRole),
+            Warning = _warning,
+            BeganAt = _began,
+            Now = parts.Time.GetUtcNow(),
+        };
+    }
+
+    // Why a pod is not made, not placed or not started stands in events only, and in none of its fields.
+    private async Task<bool> WarningAsync(CancellationToken cancellationToken)
+    {
+        if (parts.Time.GetUtcNow() - _warnedAt < WarningsEvery) return false;
+        _warnedAt = parts.Time.GetUtcNow();
+        var names = parts.PodsOf(Name, Marks.StageRole).Select(pod => pod.Name()).Append(Name).ToHashSet(StringComparer.Ordinal);
+        try
+        {
+            var found = new List<Corev1Event>();
+            foreach (var name in names)
+            {
+                var events = await parts.Cluster.Client.CoreV1.ListNamespacedEventAsync(parts.Cluster.Namespace, fieldSelector: $"involvedObject.name={name},type=Warning", limit: MaxWarnings, cancellationToken: cancellationToken);
+                found.AddRange(events.Items);
+            }
+            var latest = found.OrderBy(happened => happened.LastTimestamp ?? happened.EventTime ?? happened.FirstTimestamp).LastOrDefault(happened => !string.IsNullOrWhiteSpace(happened.Message) && !happened.Message.StartsWith("Error: ", StringComparison.Ordinal));
+            var text = latest is null ? "" : PlainText.Line(latest.Message, PodRules.MaxMessage);
+            var isNews = text != _warning;
+            _warning = text;
+            return isNews;
+        }
+        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException)
+        {
+            // A hint less; what counts stands in the pod's state.
+            return false;
+        }
+    }
+
+    /// <summary>Ends what may still run of it, and waits until it is gone.</summary>
+    private async Task EndAsync(OutcomeKind kind, CancellationToken detach)
+    {
+        if (parts.Jobs.Find(Name) is not { } job) return;
+        if (!parts.PodsOf(Name, Marks.StageRole).TrueForAll(pod => pod.Status?.Phase is "Failed" or "Succeeded") || parts.PodsOf(Name, Marks.StageRole).Count == 0) await EndJobAsync(parts, job.Name(), kind, detach);
+        var begun = parts.Time.GetUtcNow();
+        while (parts.Time.GetUtcNow() - begun < EndPatience && parts.PodsOf(Name, Marks.StageRole).Exists(pod => pod.Status?.Phase is not ("Failed" or "Succeeded")))
+        {
+            await attempt.WaitAsync(TimeSpan.FromSeconds(1), detach);
+            _pump.Look(View());
+        }
+    }
+
+    /// <summary>Marks a Job as ended for a reason, and removes it with its pods.</summary>
+    /// <returns>False when there was none.</returns>
+    public static async Task<bool> EndJobAsync(RunnerParts parts, string name, OutcomeKind kind, CancellationToken cancellationToken)
+    {
+        const int tries = 10;
+        for (var attempt = 0; attempt < tries; attempt++)
+        {
+            if (await parts.Cluster.Retries.RunAsync(token => parts.Records.FindAsync(name, token), cancellationToken) is not { } job) return false;
+            if (job.GetAnnotation(Marks.Ended) is not null || await parts.Cluster.Retries.RunAsync(token => parts.Records.MarkAsync(job, Marks.Ended, kind.ToString(), token), cancellationToken) is not null) break;
+        }
+        return await DeleteAsync(parts, name, "Foreground", cancellationToken);
+    }
+
+    /// <summary>Removes a Job and all that belongs to it.</summary>
+    public static async Task<bool> DeleteAsync(RunnerParts parts, string name, string propagation, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await parts.Cluster.Retries.RunAsync(
+                token => parts.Cluster.Client.BatchV1.DeleteNamespacedJobAsync(name, parts.Cluster.Namespace, propagationPolicy: propagation, cancellationToken: token), cancellationToken);
+            return true;
+        }
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
+        {
+            return false;
+        }
+    }
+
+    private async Task TellServicesAsync(CancellationToken detach)
+    {
+        var services = new Services(parts, spec, Name, telling);
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(detach);
+        bound.CancelAfter(LogPatience);
+        try
+        {
+            await services.TellLogsAsync(bound.Token);
+        }
+        catch (Exception error) when (error is not OperationCanceledException || !detach.IsCancellationRequested)
+        {
+            await telling.NoteAsync($"The services' output could not be read: {ClusterFault.Of(error).Message}");
+        }
+        await services.EndAsync(detach);
+    }
+
+    private async Task<AttemptReport> ReportAsync(Reading.Over over, CancellationToken cancellationToken)
+    {
+        var manifest = over.IsCollected ? await parts.Desk.ManifestAsync(View().Job ?? attempt.LastJob!, cancellationToken) : null;
+        if (manifest is not null) await ReplaceLogAsync(manifest, cancellationToken);
+        else if (_began is not null && over.Kind != OutcomeKind.Stopped) await telling.NoteAsync("This is the live copy of the log: the pod ended before the complete one was stored, and the last moments may be missing. Files were not kept either.");
+        foreach (var note in DroppedOutput().Concat(manifest?.Notes ?? [])) await telling.NoteAsync(PlainText.Line(note, PodRules.MaxMessage * 2));
+        return new AttemptReport
+        {
+            Kind = over.Kind,
+            Explanation = over.Explanation,
+            FailedStep = over.Step is { } step && step <= spec.Stage.Steps.Count ? spec.Stage.Steps[step - 1].Name : null,
+            ExitCode = over.ExitCode,
+            Files = manifest?.Files.ToValueArray() ?? [],
+        };
+    }
+
+    private IEnumerable<string> DroppedOutput()
+    {
+        var view = View();
+        return Enumerable.Range(1, limits.Steps)
+            .Select(number => view.Container(JobPlan.StepName(number))?.State?.Terminated is { } ended ? StepEnds.Read(ended) : null)
+            .Where(end => end?.LogDropped > 0)
+            .Select(end => string.Create(CultureInfo.InvariantCulture, $"The log is full: it keeps {Amounts.Size(parts.Options.LogBytes)} of output. {end!.LogDropped} bytes were not kept. Print less, or write to a file and keep it as an artifact."));
+    }
+
+    // The live copy is what came over connections that break and files that rotate; the collector's is what the supervisors wrote, if it is still what they wrote.
+    private async Task ReplaceLogAsync(PodManifest manifest, CancellationToken cancellationToken)
+    {
+        var view = View();
+        var expected = new Dictionary<int, string>();
+        for (var number = 1; number <= limits.Steps; number++)
+            if (view.Container(JobPlan.StepName(number))?.State?.Terminated is { } ended && StepEnds.Read(ended) is { Skipped: false, LogDigest.Length: > 0 } end) expected[number] = end.LogDigest;
+        if (expected.All(pair => _pump.Digests.GetValueOrDefault(pair.Key) == pair.Value)) return;
+        var complete = manifest.Logs.ToDictionary(log => log.Step, log => log.Blob);
+        if (expected.Any(pair => complete.GetValueOrDefault(pair.Key)?.Digest != pair.Value))
+        {
+            await telling.NoteAsync("This is the live copy of the log, which has gaps: the complete one is not what the steps printed; something in the stage changed it.");
+            return;
+        }
+        await telling.RestartAsync();
+        foreach (var (number, _) in expected.OrderBy(pair => pair.Key))
+        {
+            await telling.StepAsync(spec.Stage.Steps[number - 1].Name);
+            await using var content = await parts.Store.OpenAsync(complete[number].Digest, cancellationToken) ?? throw new IOException($"The store does not have the log {complete[number].Digest}.");
+            var buffer = new byte[CopyBytes];
+            for (int read; (read = await content.ReadAsync(buffer, cancellationToken)) > 0;) await telling.OutputAsync(buffer.AsMemory(0, read));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.Net;
+using System.Security.Cryptography;
+using k8s;
+using k8s.Autorest;
+using k8s.Models;
+using WmfCi.Core.Runs;
+using WmfCi.Kubernetes.Jobs;
+using WmfCi.Ports;
+
+namespace WmfCi.Kubernetes.Running;
+
+/// <summary>
+/// Brings an attempt into the cluster, or finds it there. First its Secret, which says that the attempt was begun; then the services, because their addresses go into the stage's pod; then
+/// the Job. Every step finds what an earlier life of it left, so that dying between any two of them is harmless.
+/// </summary>
+internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, LiveAttempt attempt, Telling telling)
+{
+    private const int TokenBytes = 32;
+
+    /// <summary>Does it.</summary>
+    /// <param name="exchange">Where pods find the exchange.</param>
+    /// <param name="cancellationToken">Leaves it as it is.</param>
+    /// <returns>Null when the Job is there; else why it will never be.</returns>
+    public async Task<AttemptReport?> RunAsync(ExchangeAddress exchange, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(cancellationToken)) return null;
+        var secret = await ReadSecretAsync(cancellationToken);
+        if (secret is null && spec.IsRepeated) return Report(OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
+        var tokens = (secret is null ? null : JobPlan.TokensOf(secret)) ?? await CreateSecretAsync(cancellationToken);
+        var never = await parts.Gate.EnterAsync(plan.Name, plan.Demand, telling.WaitingAsync, cancellationToken);
+        try
+        {
+            if (never is not null) return Report(OutcomeKind.Misconfigured, never);
+            secret = await ReadSecretAsync(cancellationToken);
+            if (secret is null) return Report(OutcomeKind.InfrastructureFailed, "Its Secret was removed from the cluster before it began.");
+            var services = new Services(parts, spec, plan.Name, telling);
+            var (aliases, fault) = await services.StartAsync(OwnerOf(secret), attempt, cancellationToken);
+            if (fault is not null) return fault;
+            var order = await parts.Desk.PutOrdersAsync(plan.Orders(), cancellationToken);
+            var job = await CreateJobAsync(plan.Job(order, tokens, exchange, aliases), cancellationToken);
+            attempt.LastJob = job;
+            await OwnAsync(secret, job, cancellationToken);
+            await services.OwnAsync(job, cancellationToken);
+            return null;
+        }
+        finally
+        {
+            parts.Gate.Leave(plan.Name);
+        }
+    }
+
+    private static AttemptReport Report(OutcomeKind kind, string explanation) => new() { Kind = kind, Explanation = explanation };
+
+    private async Task<bool> FindAsync(CancellationToken cancellationToken)
+    {
+        attempt.LastJob = parts.Jobs.Find(plan.Name) ?? await parts.Cluster.Retries.RunAsync(token => parts.Records.FindAsync(plan.Name, token), cancellationToken);
+        return attempt.LastJob is not null;
+    }
+
+    private async Task<V1Secret?> ReadSecretAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.ReadNamespacedSecretAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+        }
+        catch (HttpOperationException error) when (error.Response.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
+    private async Task<(string Fetch, string Collect)> CreateSecretAsync(CancellationToken cancellationToken)
+    {
+        var authority = parts.Options.Exchange.AuthorityFile is { } file ? await File.ReadAllTextAsync(file, cancellationToken) : null;
+        var wanted = plan.Secret(NewToken(), NewToken(), authority);
+        try
+        {
+            var made = await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedSecretAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+            return JobPlan.TokensOf(made)!.Value;
+        }
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
+        {
+            // The first try got through, and its answer did not.
+            return JobPlan.TokensOf((await ReadSecretAsync(cancellationToken))!)!.Value;
+        }
+    }
+
+    private static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes));
+
+    private async Task<V1Job> CreateJobAsync(V1Job wanted, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.BatchV1.CreateNamespacedJobAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+        }
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
+        {
+            return await parts.Records.FindAsync(plan.Name, cancellationToken) ?? throw new IOException($"The Job {plan.Name} was there and is gone.", error);
+        }
+    }
+
+    private static V1OwnerReference OwnerOf(V1Secret secret) => new() { ApiVersion = "v1", Kind = "Secret", Name = secret.Name(), Uid = secret.Uid() };
+
+    /// <summary>The reference that makes something go when its Job goes.</summary>
+    public static V1OwnerReference OwnerOf(V1Job job) => new() { ApiVersion = "batch/v1", Kind = "Job", Name = job.Name(), Uid = job.Uid() };
+
+    private async Task OwnAsync(V1Secret secret, V1Job job, CancellationToken cancellationToken)
+    {
+        if (secret.Metadata.OwnerReferences?.Any(owner => owner.Uid == job.Uid()) == true) return;
+        var patch = new V1Patch(new { metadata = new { ownerReferences = new[] { OwnerOf(job) } } }, V1Patch.PatchType.MergePatch);
+        await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.PatchNamespacedSecretAsync(patch, secret.Name(), parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+    }
+}

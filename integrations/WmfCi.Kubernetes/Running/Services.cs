@@ -1,0 +1,92 @@
+using k8s;
+using k8s.Autorest;
+using k8s.Models;
+using WmfCi.Core.Runs;
+using WmfCi.Kubernetes.Jobs;
+using WmfCi.Ports;
+
+namespace WmfCi.Kubernetes.Running;
+
+/// <summary>The services of one attempt: started side by side, waited for, and known by their addresses.</summary>
+internal sealed class Services(RunnerParts parts, AttemptSpec spec, string attempt, Telling telling)
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(10);
+
+    private List<(Core.Pipelines.StageService Service, ServicePlan Plan)> Plans => [.. spec.Stage.Services.Select(service => (service, new ServicePlan(parts.Options, attempt, service)))];
+
+    /// <summary>Starts them and waits until all are ready.</summary>
+    /// <returns>Their names and addresses, or why the stage cannot run.</returns>
+    public async Task<(IReadOnlyList<(string Name, string Address)> Aliases, AttemptReport? Fault)> StartAsync(V1OwnerReference owner, LiveAttempt live, CancellationToken cancellationToken)
+    {
+        if (spec.Stage.Services.IsEmpty) return ([], null);
+        await parts.Cluster.ApplyAsync(ServicePlan.Policy(parts.Options, attempt, owner), Marks.Us, cancellationToken);
+        foreach (var (_, plan) in Plans) await CreateAsync(plan.Pod(spec.Id.ToString(), owner), cancellationToken);
+        await telling.WaitingAsync($"Waits for its services: {string.Join(", ", spec.Stage.Services.Select(service => service.Name))}.");
+        for (var begun = parts.Time.GetUtcNow(); ;)
+        {
+            var aliases = new List<(string, string)>();
+            foreach (var (service, plan) in Plans)
+            {
+                var (address, fault) = plan.Read(parts.Pods.Find(plan.Name), begun, parts.Time.GetUtcNow());
+                if (fault is not null)
+                {
+                    await TellLogsAsync(cancellationToken);
+                    return ([], new AttemptReport { Kind = OutcomeKind.Misconfigured, Explanation = fault });
+                }
+                if (address is not null) aliases.Add((service.Name, address));
+            }
+            if (aliases.Count == spec.Stage.Services.Count) return (aliases, null);
+            await live.WaitAsync(LookAgain, cancellationToken);
+        }
+    }
+
+    /// <summary>Makes them go when the Job goes.</summary>
+    public async Task OwnAsync(V1Job job, CancellationToken cancellationToken)
+    {
+        if (spec.Stage.Services.IsEmpty) return;
+        var patch = new V1Patch(new { metadata = new { ownerReferences = new[] { Launch.OwnerOf(job) } } }, V1Patch.PatchType.MergePatch);
+        var (client, space) = (parts.Cluster.Client, parts.Cluster.Namespace);
+        foreach (var (_, plan) in Plans) await parts.Cluster.Retries.RunAsync(token => client.CoreV1.PatchNamespacedPodAsync(patch, plan.Name, space, cancellationToken: token), cancellationToken);
+        await parts.Cluster.Retries.RunAsync(token => client.NetworkingV1.PatchNamespacedNetworkPolicyAsync(patch, attempt, space, cancellationToken: token), cancellationToken);
+    }
+
+    /// <summary>Passes their output on, each up to its bound.</summary>
+    public async Task TellLogsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (service, plan) in Plans)
+        {
+            if (parts.Pods.Find(plan.Name)?.Status?.ContainerStatuses?.FirstOrDefault() is not { } status || status.State?.Waiting is not null) continue;
+            await telling.AsideAsync($"service {service.Name}");
+            var log = LogFollower.OfService(parts.Cluster, new LogSource(plan.Name, ServicePlan.ContainerName) { MaxBytes = parts.Options.Services.LogBytes });
+            await foreach (var piece in log.ReadAsync(new CancellationToken(canceled: true), cancellationToken)) await telling.OutputAsync(piece.Bytes);
+        }
+    }
+
+    /// <summary>Ends them, whatever becomes of the Job: they would go on for ever.</summary>
+    public async Task EndAsync(CancellationToken cancellationToken)
+    {
+        foreach (var (_, plan) in Plans)
+        {
+            try
+            {
+                await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.DeleteNamespacedPodAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+            }
+            catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
+            {
+                // Gone already.
+            }
+        }
+    }
+
+    private async Task CreateAsync(V1Pod pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedPodAsync(pod, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+        }
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
+        {
+            // An earlier life of the attempt made it.
+        }
+    }
+}
