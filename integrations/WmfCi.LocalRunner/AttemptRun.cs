@@ -179,7 +179,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
             var files = await collector.CollectAsync(spec.Stage.Artifacts, spec.Stage.Reports, default);
             foreach (var note in collector.Notes) await log.NoteAsync(note, default);
             await log.FinishAsync(default);
-            return report with { Files = files };
+            return report with { Files = [.. files] };
         }
         catch (IOException error) when (report.Kind != OutcomeKind.Succeeded)
         {

@@ -1,7 +1,6 @@
 using System.IO.Enumeration;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
-using WmfCi.Core;
 using WmfCi.Ports;
 
 namespace WmfCi.Workspaces;
@@ -26,7 +25,7 @@ public sealed class Collector(string workspace, CollectionBounds bounds, IArtifa
     /// <param name="reportPatterns">Patterns of test reports.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">The store is full or out of reach.</exception>
-    public async Task<ValueArray<CollectedFile>> CollectAsync(IEnumerable<string> artifactPatterns, IEnumerable<string> reportPatterns, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<CollectedFile>> CollectAsync(IEnumerable<string> artifactPatterns, IEnumerable<string> reportPatterns, CancellationToken cancellationToken)
     {
         var artifacts = Parse(artifactPatterns);
         var reports = Parse(reportPatterns);
@@ -110,7 +109,7 @@ public sealed class Collector(string workspace, CollectionBounds bounds, IArtifa
         }
     }
 
-    private async Task<ValueArray<CollectedFile>> StoreAsync(List<(string Path, bool IsReport)> found, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<CollectedFile>> StoreAsync(List<(string Path, bool IsReport)> found, CancellationToken cancellationToken)
     {
         var kept = new CollectedFile?[found.Count];
         await Parallel.ForAsync(0, found.Count, new ParallelOptions { MaxDegreeOfParallelism = ParallelPuts, CancellationToken = cancellationToken }, async (i, token) =>
@@ -120,7 +119,7 @@ public sealed class Collector(string workspace, CollectionBounds bounds, IArtifa
             await using var content = new FileStream(file, FileAccess.Read, bufferSize: 0);
             kept[i] = new CollectedFile(found[i].Path, await store.PutAsync(content, bounds.MaxFileBytes, token), found[i].IsReport);
         });
-        return kept.OfType<CollectedFile>().ToValueArray();
+        return [.. kept.OfType<CollectedFile>()];
     }
 
     /// <summary>Opens a file when it may be kept; otherwise says why not.</summary>
