@@ -1,0 +1,246 @@
+using System.Diagnostics;
+using System.Formats.Tar;
+using System.Text;
+using k8s;
+using k8s.Models;
+using Microsoft.Extensions.Logging.Abstractions;
+using WmfCi.Core;
+using WmfCi.Core.Pipelines;
+using WmfCi.Core.Runs;
+using WmfCi.ObjectStore;
+using WmfCi.Ports;
+using ZstdSharp;
+using K8sCluster = WmfCi.Kubernetes.Cluster;
+
+namespace WmfCi.Kubernetes.Tests.Runner;
+
+/// <summary>Where a runner works: a cluster, how its pods reach this machine, and which images they can have.</summary>
+/// <param name="Kubeconfig">How the cluster is reached.</param>
+/// <param name="Host">The address at which pods reach this machine.</param>
+/// <param name="PodImage">The image of <c>wmfci-pod</c>.</param>
+/// <param name="Image">An image with a shell.</param>
+internal sealed record Site(string Kubeconfig, string Host, string PodImage, string Image);
+
+/// <summary>A runner in a namespace of its own, and short words to run something on it.</summary>
+internal sealed class Worksite : IAsyncDisposable
+{
+    /// <summary>How long anything may take here; far beyond what it does take.</summary>
+    public static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
+
+    private static int _runs = Random.Shared.Next(1_000_000);
+    private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-test-").FullName;
+    private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+
+    private Worksite(Site site, Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure)
+    {
+        _limit.CancelAfter(Bound);
+        Site = site;
+        Store = new FolderStore(Path.Combine(_folder, "store"));
+        Cluster = Open(site, $"test-{Guid.NewGuid():N}"[..24]);
+        var options = new KubernetesRunnerOptions
+        {
+            Namespace = Cluster.Namespace,
+            Image = site.PodImage,
+            Exchange = new ExchangeOptions(new Uri($"http://{site.Host}:{FreePort(site.Host)}/"), null),
+            Workers = new Dictionary<string, WorkerClass>(StringComparer.Ordinal)
+            {
+                ["default"] = new() { Name = "default", CpuMillis = 50, MemoryBytes = 256L << 20, DiskBytes = 256L << 20, MaxProcesses = 200 },
+            },
+            Services = new ServiceBounds { CpuMillis = 50, MemoryBytes = 256L << 20, DiskBytes = 256L << 20 },
+            LogBytes = 1L << 20,
+            StopGrace = TimeSpan.FromSeconds(2),
+            Collection = new Workspaces.CollectionBounds { MaxTotalBytes = 64L << 20, MaxFileBytes = 32L << 20 },
+        };
+        Options = configure?.Invoke(options) ?? options;
+        Runner = NewRunner();
+    }
+
+    public Site Site { get; }
+
+    public K8sCluster Cluster { get; }
+
+    public FolderStore Store { get; }
+
+    public KubernetesRunnerOptions Options { get; }
+
+    public KubernetesJobRunner Runner { get; private set; }
+
+    public string Namespace => Cluster.Namespace;
+
+    public k8s.Kubernetes Client => Cluster.Client;
+
+    public CancellationToken Token => _limit.Token;
+
+    /// <summary>A runner that began its work.</summary>
+    public static async Task<Worksite> OpenAsync(Site site, Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null)
+    {
+        var here = new Worksite(site, configure);
+        var labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["pod-security.kubernetes.io/enforce"] = "restricted" };
+        await here.Cluster.Retries.RunAsync(token => here.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = here.Namespace, Labels = labels } }, cancellationToken: token), here.Token);
+        await here.Runner.StartAsync(wanted: null, here.Token);
+        return here;
+    }
+
+    /// <summary>Ends the runner as a crash would, and starts another in its place.</summary>
+    public async Task RestartAsync()
+    {
+        await Runner.DisposeAsync();
+        Runner = NewRunner();
+        await Runner.StartAsync(wanted: null, Token);
+    }
+
+    /// <summary>A stage of steps, each a script.</summary>
+    public Stage StageOf(params string[] scripts) => new()
+    {
+        Name = "acceptance",
+        Image = Site.Image,
+        Timeout = TimeSpan.FromMinutes(2),
+        Steps = scripts.Select((script, i) => new Step($"step {i + 1}", script)).ToValueArray(),
+    };
+
+    /// <summary>An attempt that was never run before.</summary>
+    public async Task<AttemptSpec> SpecAsync(Stage stage, params (string Name, string Text)[] files) => new()
+    {
+        Id = new AttemptId(new RunId(Interlocked.Increment(ref _runs)), stage.Id, 1),
+        Stage = stage,
+        Snapshot = await SnapshotAsync(files.Length == 0 ? [("README", "hello\n")] : files),
+    };
+
+    /// <summary>Runs a stage to its end.</summary>
+    public async Task<Heard> RunAsync(Stage stage, params (string Name, string Text)[] files)
+    {
+        var heard = new Heard();
+        heard.Report = await Runner.RunAsync(await SpecAsync(stage, files), heard, Token);
+        return heard;
+    }
+
+    /// <summary>Runs steps to their end.</summary>
+    public Task<Heard> RunAsync(params string[] scripts) => RunAsync(StageOf(scripts));
+
+    /// <summary>What the store has under a collected file's digest, as text.</summary>
+    public async Task<string> TextOfAsync(CollectedFile file)
+    {
+        using var reader = new StreamReader((await Store.OpenAsync(file.Blob.Digest, Token))!);
+        return await reader.ReadToEndAsync(Token);
+    }
+
+    /// <summary>The pod of an attempt's stage.</summary>
+    public async Task<V1Pod?> PodAsync() =>
+        (await Client.CoreV1.ListNamespacedPodAsync(Namespace, labelSelector: "wmfci.org/role=stage", cancellationToken: Token)).Items.FirstOrDefault();
+
+    public async ValueTask DisposeAsync()
+    {
+        var space = Namespace;
+        await Runner.DisposeAsync();
+        using (var cluster = Open(Site, space)) await cluster.Client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: CancellationToken.None);
+        Cluster.Dispose();
+        _limit.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private static K8sCluster Open(Site site, string space) => K8sCluster.Open(new ClusterOptions { Kubeconfig = site.Kubeconfig, Namespace = space }, TimeProvider.System);
+
+    private KubernetesJobRunner NewRunner() => new(Options, Open(Site, Namespace), Store, NullLogger.Instance);
+
+    private static int FreePort(string host)
+    {
+        using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Parse(host), 0);
+        probe.Start();
+        return ((System.Net.IPEndPoint)probe.LocalEndpoint).Port;
+    }
+
+    private async Task<string> SnapshotAsync((string Name, string Text)[] files)
+    {
+        using var packed = new MemoryStream();
+        await using (var compressed = new CompressionStream(packed, 3, leaveOpen: true))
+        await using (var tar = new TarWriter(compressed, TarEntryFormat.Pax, leaveOpen: true))
+        {
+            foreach (var (name, text) in files) await tar.WriteEntryAsync(new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text)) }, Token);
+        }
+        packed.Position = 0;
+        return (await Store.PutAsync(packed, long.MaxValue, Token)).Digest;
+    }
+}
+
+/// <summary>Remembers what an attempt said, and lets a test wait until it says something.</summary>
+internal sealed class Heard : IAttemptObserver
+{
+    private readonly Lock _lock = new();
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly List<(Func<Heard, bool> Is, TaskCompletionSource Done)> _awaited = [];
+    private readonly List<byte> _output = [];
+
+    public List<string> Steps { get; } = [];
+
+    public List<string> Notes { get; } = [];
+
+    public List<string> Waits { get; } = [];
+
+    public List<string> Asides { get; } = [];
+
+    /// <summary>How often everything was told again.</summary>
+    public int Restarts { get; private set; }
+
+    /// <summary>When the first step began, since the observer was made.</summary>
+    public TimeSpan? FirstStep { get; private set; }
+
+    public AttemptReport Report { get; set; } = null!;
+
+    public string Output
+    {
+        get
+        {
+            lock (_lock) return Encoding.UTF8.GetString([.. _output]);
+        }
+    }
+
+    /// <summary>Waits until it was told something.</summary>
+    public Task UntilAsync(Func<Heard, bool> isSo, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (isSo(this)) return Task.CompletedTask;
+            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _awaited.Add((isSo, done));
+            return done.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Waits until it printed a text.</summary>
+    public Task PrintedAsync(string text, CancellationToken cancellationToken) => UntilAsync(heard => heard.Output.Contains(text, StringComparison.Ordinal), cancellationToken);
+
+    public Task StepStartedAsync(string step, CancellationToken cancellationToken) => Take(() =>
+    {
+        FirstStep ??= _clock.Elapsed;
+        Steps.Add(step);
+    });
+
+    public Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => Take(() => _output.AddRange(bytes.Span));
+
+    public Task NoteAsync(string line, CancellationToken cancellationToken) => Take(() => Notes.Add(line));
+
+    public Task WaitingAsync(string reason, CancellationToken cancellationToken) => Take(() => Waits.Add(reason));
+
+    public Task AsideAsync(string title, CancellationToken cancellationToken) => Take(() => Asides.Add(title));
+
+    public Task RestartAsync(CancellationToken cancellationToken) => Take(() =>
+    {
+        Restarts++;
+        Steps.Clear();
+        Notes.Clear();
+        _output.Clear();
+    });
+
+    public override string ToString() => $"{Report?.Kind} {Report?.Explanation}\nsteps: {string.Join(", ", Steps)}\nnotes: {string.Join(" | ", Notes)}\nwaits: {string.Join(" | ", Waits)}\n{Output}";
+
+    private Task Take(Action take)
+    {
+        lock (_lock)
+        {
+            take();
+            foreach (var (isSo, done) in _awaited)
+                if (isSo(this)) done.TrySetResult();
+        }
+        return Task.CompletedTask;
+    }
+}
