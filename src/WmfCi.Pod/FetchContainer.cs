@@ -59,7 +59,8 @@ internal sealed class FetchContainer(PodPlace place, Exchange exchange, TimeProv
 
     private void LayTools(StepOrder steps)
     {
-        NativeFiles.MakePassable(place.Tools);
+        // The folders of volumes themselves are the kubelet's; only what is in them is ours to give modes to.
+        Directory.CreateDirectory(place.Tools);
         File.Copy(Environment.ProcessPath!, place.Program, overwrite: true);
         File.SetUnixFileMode(place.Program, Readable);
         NativeFiles.WriteReadable(place.Order, JsonSerializer.Serialize(steps, WireJson.Default.StepOrder));

@@ -4,6 +4,8 @@ using WmfCi.Ports;
 
 namespace WmfCi.Workspaces.Wire;
 
+// Where a property is missing in what is read, the serializer's generated code sets it to null, whatever its initial value: that is what the ?? are for.
+
 /// <summary>What the pod that claimed an attempt is to lay out, and within which bounds its steps run.</summary>
 public sealed record FetchOrder
 {
@@ -11,10 +13,10 @@ public sealed record FetchOrder
     public required string Snapshot { get; init; }
 
     /// <summary>Artifacts of earlier stages.</summary>
-    public InputFile[] Inputs { get; init; } = [];
+    public InputFile[] Inputs { get; init => field = value ?? []; } = [];
 
     /// <summary>The bounds on the snapshot.</summary>
-    public SnapshotBounds Bounds { get; init; } = new();
+    public SnapshotBounds Bounds { get; init => field = value ?? new(); } = new();
 
     /// <summary>What the steps do.</summary>
     public required StepOrder Steps { get; init; }
@@ -27,7 +29,7 @@ public sealed record StepOrder
     public required Step[] Steps { get; init; }
 
     /// <summary>Their environment, beside and before what the image sets; <c>PATH</c> counts only where the image sets none.</summary>
-    public Variable[] Environment { get; init; } = [];
+    public Variable[] Environment { get; init => field = value ?? []; } = [];
 
     /// <summary>How long all of them may take together.</summary>
     public required TimeSpan Timeout { get; init; }
@@ -49,13 +51,13 @@ public sealed record StepOrder
 public sealed record CollectOrder
 {
     /// <summary>Patterns of artifacts.</summary>
-    public string[] Artifacts { get; init; } = [];
+    public string[] Artifacts { get; init => field = value ?? []; } = [];
 
     /// <summary>Patterns of test reports.</summary>
-    public string[] Reports { get; init; } = [];
+    public string[] Reports { get; init => field = value ?? []; } = [];
 
     /// <summary>The bounds on what is kept.</summary>
-    public CollectionBounds Bounds { get; init; } = new();
+    public CollectionBounds Bounds { get; init => field = value ?? new(); } = new();
 
     /// <summary>How many steps there are, each with a log.</summary>
     public required int Steps { get; init; }
@@ -68,13 +70,13 @@ public sealed record CollectOrder
 public sealed record PodManifest
 {
     /// <summary>Artifacts and reports.</summary>
-    public CollectedFile[] Files { get; init; } = [];
+    public CollectedFile[] Files { get; init => field = value ?? []; } = [];
 
     /// <summary>The complete output of the steps that ran.</summary>
-    public StepLog[] Logs { get; init; } = [];
+    public StepLog[] Logs { get; init => field = value ?? []; } = [];
 
     /// <summary>What the log should say about the files.</summary>
-    public string[] Notes { get; init; } = [];
+    public string[] Notes { get; init => field = value ?? []; } = [];
 }
 
 /// <summary>The complete output of a step.</summary>
@@ -122,7 +124,7 @@ public sealed record StepEnd
     public long LogDropped { get; init; }
 
     /// <summary>The SHA-256 of what was kept.</summary>
-    public string LogDigest { get; init; } = "";
+    public string LogDigest { get; init => field = value ?? ""; } = "";
 }
 
 /// <summary>How orders and messages are written; compiled ahead of time.</summary>
