@@ -25,6 +25,12 @@ public static class Documentation
         ["ssh"] = KeyTables.Keys(SiteKeys.Ssh),
         ["trust"] = KeyTables.Keys(SiteKeys.Trust),
         ["runner"] = KeyTables.Keys(SiteKeys.Runner),
+        ["kubernetes"] = KeyTables.Keys(KubernetesKeys.Cluster),
+        ["exchange"] = KeyTables.Keys(KubernetesKeys.Exchange),
+        ["workers"] = KeyTables.Keys(KubernetesKeys.Worker),
+        ["tolerations"] = KeyTables.Keys(KubernetesKeys.Toleration),
+        ["users"] = KeyTables.Keys(KubernetesKeys.Users),
+        ["services"] = KeyTables.Keys(KubernetesKeys.Services),
         ["polling"] = KeyTables.Keys(SiteKeys.Polling),
     };
 

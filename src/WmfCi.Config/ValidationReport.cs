@@ -89,6 +89,10 @@ public sealed record ValidationReport(bool IsValid, ValueArray<string> Lines)
         yield return Wording.Harmless($"  votes {site.Gerrit.Label} {site.Gerrit.Pass:+0;-0;0} or {site.Gerrit.Fail:+0;-0;0} on {string.Join(", ", site.Projects.Patterns)}");
         yield return site.Trust.HoldsStrangers ? "  strangers' first patch sets wait for a trusted person" : "  everybody's changes run at once";
         yield return $"  {Count(site.Runner.Slots, "stage")} at once, each {Quantity.WriteSize(site.Runner.Memory)} of memory and {Quantity.WriteSize(site.Runner.Disk)} of disk";
+        if (site.Runner.Kubernetes is not { } cluster) yield break;
+        yield return Wording.Harmless($"  on Kubernetes, namespace {cluster.Namespace}, by {cluster.Kubeconfig ?? "the account of the service's own pod"}");
+        foreach (var worker in cluster.Workers)
+            yield return $"    {worker.Name}: {Quantity.WriteCpu(worker.MilliCpu)} CPU, {Quantity.WriteSize(worker.Memory)} of memory, {Quantity.WriteSize(worker.Disk)} of disk{(worker.Name == cluster.Worker ? ", unless a stage says otherwise" : "")}";
     }
 
     private static string Count(int number, string what) => $"{number} {what}{(number == 1 ? "" : "s")}";

@@ -26,6 +26,22 @@ public sealed class PropertyTests
           lint: {steps: a, needs: [], timeout: 5m, voting: false}
         """;
 
+    private const string SiteSample = """
+        state: s
+        database: Host=x
+        gerrit: {url: http://g, user: u, password-file: p}
+        runner:
+          kind: kubernetes
+          kubernetes:
+            namespace: ci
+            image: r/p:1
+            exchange: {url: "https://x", listen: "https://0.0.0.0:1", certificate-file: c, key-file: k}
+            workers: {default: {cpu: 500m, cpu-limit: 2, node-selector: {a/b: c}, tolerations: [{key: a, seconds: 1, effect: NoExecute}]}, b: {memory: 1GiB}}
+            worker: b
+            users: {first: 2000, count: 300}
+            blocked: [10.0.0.0/8, "fd00::/8"]
+        """;
+
     private static readonly string[] _fragments =
     [
         "image", "commit", "steps", "stages", "matrix", "needs", "environment", "timeout", "type", "run", "name", ": ", ":\n", "- ", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ",
@@ -35,15 +51,15 @@ public sealed class PropertyTests
 
     private static Gen<string> AnyText => Gen.Elements(_fragments).ListOf().Select(parts => string.Concat(parts));
 
-    private static Gen<string> DamagedSample =>
-        from at in Gen.Choose(0, Sample.Length)
+    private static Gen<string> Damaged(string sample) =>
+        from at in Gen.Choose(0, sample.Length)
         from length in Gen.Choose(0, 12)
         from instead in AnyText.Resize(4)
-        select Sample[..at] + instead + Sample[Math.Min(Sample.Length, at + length)..];
+        select sample[..at] + instead + sample[Math.Min(sample.Length, at + length)..];
 
     private static Gen<byte[]> AnyBytes => Gen.OneOf(
         AnyText.Select(Encoding.UTF8.GetBytes),
-        DamagedSample.Select(Encoding.UTF8.GetBytes),
+        Damaged(Sample).Select(Encoding.UTF8.GetBytes),
         Gen.Choose(0, 255).Select(number => (byte)number).ArrayOf());
 
     [Property(MaxTest = 2_000)]
@@ -64,9 +80,10 @@ public sealed class PropertyTests
     });
 
     [Property(MaxTest = 1_000)]
-    public Property Any_bytes_as_a_site_are_answered_within_bounds() => Prop.ForAll(AnyBytes.ToArbitrary(), bytes =>
+    public Property Any_bytes_as_a_site_are_answered_within_bounds() => Prop.ForAll(Gen.OneOf(AnyBytes, Damaged(SiteSample).Select(Encoding.UTF8.GetBytes)).ToArbitrary(), bytes =>
     {
         if (SiteFile.Read("/etc/f", bytes) is SiteReading.Invalid invalid) Some(invalid.Mistakes);
+        else if (SiteFile.Read("/etc/f", bytes) is SiteReading.Valid { Site.Runner: var runner }) Sound(runner);
         ValidationReport.OfSite("/etc/f", bytes).Lines.All(line => !line.Any(char.IsControl)).ShouldBeTrue();
     });
 
@@ -152,6 +169,20 @@ public sealed class PropertyTests
         mistakes.Count.ShouldBeInRange(1, YamlLimits.Mistakes);
         mistakes.Zip(mistakes.Skip(1)).All(pair => pair.First.Line <= pair.Second.Line).ShouldBeTrue();
         return mistakes;
+    }
+
+    /// <summary>What the runner relies on.</summary>
+    private static void Sound(RunnerSettings runner)
+    {
+        (runner.Kubernetes is not null).ShouldBe(runner.Kind == SiteLimits.KubernetesRunner);
+        if (runner.Kubernetes is not { } cluster) return;
+        cluster.Find("").ShouldNotBeNull();
+        cluster.Workers.Select(worker => worker.Name).ShouldBeUnique();
+        cluster.Workers.ShouldAllBe(worker => worker.MilliCpu > 0 && worker.Memory > 0 && worker.Disk > 0 && (worker.MilliCpuLimit == null || worker.MilliCpuLimit >= worker.MilliCpu));
+        cluster.Workers.SelectMany(worker => worker.Tolerations).ShouldAllBe(one => one.Exists || one.Key != null);
+        ((long)cluster.Users.First + cluster.Users.Count).ShouldBeInRange(1, 1L << 31);
+        cluster.Blocked.ShouldAllBe(range => range.PrefixLength > 0);
+        (cluster.Exchange.CertificateFile is not null && cluster.Exchange.KeyFile is not null).ShouldBe(cluster.Exchange.Listen.Scheme == "https");
     }
 
     /// <summary>What the rest of the service relies on.</summary>

@@ -54,6 +54,15 @@ public static class PipelineLimits
     /// <summary>Length of an image's name.</summary>
     public const int ImageLength = 255;
 
+    /// <summary>Services of one stage.</summary>
+    public const int Services = 10;
+
+    /// <summary>Length of the command that says whether a service is ready, in UTF-16 units.</summary>
+    public const int ReadyLength = 1024;
+
+    /// <summary>The highest user id that a service can run as.</summary>
+    public const int HighestUser = 65_534;
+
     /// <summary>The longest timeout.</summary>
     public static readonly TimeSpan LongestTimeout = TimeSpan.FromHours(6);
 
@@ -80,6 +89,7 @@ public static class PipelineLimits
         ("characters in the script of a step", $"{ScriptLength}"),
         ("variables of one `environment`, characters in a value", $"{Variables}, {VariableValueLength}"),
         ("patterns in one `artifacts` or `reports`", $"{Patterns}"),
+        ("services of a stage (a site may allow fewer)", $"{Services}"),
         ("timeout of a stage", Quantity.WriteTime(LongestTimeout)),
     ];
 }

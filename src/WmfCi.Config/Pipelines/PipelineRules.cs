@@ -26,6 +26,9 @@ internal static partial class PipelineRules
     /// <summary>Variables with this beginning tell steps what they test, and nobody else may set them.</summary>
     public const string ReservedPrefix = "WMFCI_";
 
+    /// <summary>What stands in the place of an image for the worker's own programs.</summary>
+    public const string Host = "host";
+
     private static readonly SearchValues<char> _inCommands = SearchValues.Create(" \"'/=$");
 
     public static Fault? StageName(string name)

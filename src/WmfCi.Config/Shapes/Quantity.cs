@@ -12,6 +12,9 @@ internal static class Quantity
     /// <summary>What the schema says of a size.</summary>
     public const string SizePattern = "^[0-9]+(KiB|MiB|GiB|TiB)$";
 
+    /// <summary>What the schema says of a number of CPUs.</summary>
+    public const string CpuPattern = @"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$";
+
     private const int LongestText = 32;
     private const int LargestNumber = 1_000_000;
     private static readonly string[] _sizeUnits = ["KiB", "MiB", "GiB", "TiB"];
@@ -23,6 +26,10 @@ internal static class Quantity
     /// <summary>A size within bounds, such as <c>2GiB</c>.</summary>
     public static TextShape Size(long least, long most) =>
         new("a size", text => SizeFault(text, least, most)) { Pattern = SizePattern, Longest = LongestText };
+
+    /// <summary>A number of CPUs within bounds, in thousandths, such as <c>500m</c> or <c>2</c>.</summary>
+    public static TextShape Cpu(int least, int most) =>
+        new("a number of CPUs", text => CpuFault(text, least, most)) { Pattern = CpuPattern, Longest = LongestText, TakesNumbers = true };
 
     /// <summary>The length of time that a text means: hours, minutes and seconds in this order, each at most once; null for anything else.</summary>
     public static TimeSpan? ReadTime(string text)
@@ -70,6 +77,27 @@ internal static class Quantity
         }
 
         return kibibytes + _sizeUnits[unit];
+    }
+
+    /// <summary>The thousandths of a CPU that a text means, such as <c>500m</c>, <c>2</c> or <c>0.5</c>; null for anything else.</summary>
+    public static int? ReadCpu(string text)
+    {
+        if (text.EndsWith('m'))
+            return int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var thousandths) ? thousandths : null;
+        if (!decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) || !char.IsAsciiDigit(text[0]) || !char.IsAsciiDigit(text[^1]))
+            return null;
+        return number <= LargestNumber && number * 1000 == decimal.Truncate(number * 1000) ? (int)(number * 1000) : null;
+    }
+
+    /// <summary>A number of CPUs as <see cref="ReadCpu"/> reads it.</summary>
+    public static string WriteCpu(int thousandths) => thousandths % 1000 == 0 ? $"{thousandths / 1000}" : $"{thousandths}m";
+
+    private static Fault? CpuFault(string text, int least, int most)
+    {
+        if (ReadCpu(text) is not { } thousandths)
+            return new Fault($"must be a number of CPUs, not {Wording.Quote(text)}", "Write for example `2` or `1.5`, or thousandths of one such as `500m`.");
+        if (thousandths < least) return new Fault($"is less than {WriteCpu(least)}", $"Write `{WriteCpu(least)}` or more.");
+        return thousandths > most ? new Fault($"is more than {WriteCpu(most)}", $"Write `{WriteCpu(most)}` or less.") : null;
     }
 
     private static Fault? TimeFault(string text, TimeSpan least, TimeSpan most)

@@ -102,7 +102,7 @@ public sealed record ProjectFilter(ValueArray<string> Patterns)
 /// <summary>Bounds of the runner; sizes in bytes.</summary>
 public sealed record RunnerSettings
 {
-    /// <summary>The kind of runner.</summary>
+    /// <summary>The kind of runner: <see cref="SiteLimits.LocalRunner"/> or <see cref="SiteLimits.KubernetesRunner"/>.</summary>
     public string Kind { get; init; } = SiteLimits.LocalRunner;
 
     /// <summary>How many stages run at once.</summary>
@@ -125,6 +125,9 @@ public sealed record RunnerSettings
 
     /// <summary>How many files a stage may leave.</summary>
     public int ArtifactFiles { get; init; } = SiteLimits.ArtifactFiles;
+
+    /// <summary>The cluster; set exactly when <see cref="Kind"/> is <see cref="SiteLimits.KubernetesRunner"/>.</summary>
+    public KubernetesSettings? Kubernetes { get; init; }
 }
 
 /// <summary>The look at changes beside the event stream.</summary>

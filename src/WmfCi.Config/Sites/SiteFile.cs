@@ -49,7 +49,7 @@ public static class SiteFile
             return new SiteReading.Invalid(mistakes.Sorted());
         JudgeWhole(map, mistakes);
         if (mistakes.Any) return new SiteReading.Invalid(mistakes.Sorted());
-        return new SiteReading.Valid(new SiteReader(Path.GetDirectoryName(Path.GetFullPath(file)) ?? "/").Site(map));
+        return new SiteReading.Valid(new SiteReader(new SiteValues(Path.GetDirectoryName(Path.GetFullPath(file)) ?? "/")).Site(map));
     }
 
     private static void JudgeWhole(YamlMap map, Mistakes mistakes)
@@ -66,34 +66,32 @@ public static class SiteFile
                 $"Add for example `{Connection}: Host=/run/postgresql;Database=wmfci;Username=wmfci`, or `{ConnectionFile}:` with the path of a file that holds it.");
         }
 
-        if (map.Find("gerrit") is YamlMap gerrit && Number(gerrit, "fail", SiteLimits.Fail) >= Number(gerrit, "pass", SiteLimits.Pass))
+        if (map.Find("gerrit") is YamlMap gerrit && SiteValues.Number(gerrit, "fail", SiteLimits.Fail) >= SiteValues.Number(gerrit, "pass", SiteLimits.Pass))
         {
             var at = (gerrit.Entry("fail") ?? gerrit.Entry("pass")!).Value.At;
             mistakes.Add(at, "`fail` must be less than `pass`.", "Write for example `pass: 1` and `fail: -1`.");
         }
 
+        if (map.Find("runner") is YamlMap runner) KubernetesReader.Judge(runner, mistakes);
         if (map.Find("projects") is not YamlList { Items.Count: > 0 } projects || projects.Items.OfType<YamlText>().Any(text => text.Value[0] != '-')) return;
         mistakes.Add(projects.At, "`projects` only excludes, so nothing would be served.", "Add what is served, for example `\"*\"`.");
     }
 
-    private static int Number(YamlMap map, string key, int otherwise) =>
-        map.Find(key) is YamlText text ? NumberShape.Value(text.Value) ?? otherwise : otherwise;
-
     /// <summary>Takes the parts of a checked tree.</summary>
-    private sealed class SiteReader(string folder)
+    private sealed class SiteReader(SiteValues values)
     {
         public Site Site(YamlMap map)
         {
-            var listen = new Uri(Text(map, "listen") ?? SiteLimits.Listen);
+            var listen = new Uri(SiteValues.Text(map, "listen") ?? SiteLimits.Listen);
             return new Site
             {
                 Listen = listen,
-                Url = Text(map, "url") is { } url ? Folder(url) : listen,
-                State = FullPath(map, "state")!,
-                Database = new DatabaseSettings(Text(map, "database"), FullPath(map, "database-file")),
+                Url = SiteValues.Text(map, "url") is { } url ? SiteValues.Folder(url) : listen,
+                State = values.FullPath(map, "state")!,
+                Database = new DatabaseSettings(SiteValues.Text(map, "database"), values.FullPath(map, "database-file")),
                 Gerrit = Gerrit((YamlMap)map.Find("gerrit")!),
                 Trust = map.Find("trust") is YamlMap trust ? Trust(trust) : new TrustSettings(),
-                Projects = map.Find("projects") is null ? new ProjectFilter(["*"]) : new ProjectFilter(Texts(map, "projects")),
+                Projects = map.Find("projects") is null ? new ProjectFilter(["*"]) : new ProjectFilter(SiteValues.Texts(map, "projects")),
                 Runner = map.Find("runner") is YamlMap runner ? Runner(runner) : new RunnerSettings(),
                 Polling = map.Find("polling") is YamlMap polling ? Polling(polling) : new PollingSettings(),
             };
@@ -101,66 +99,55 @@ public static class SiteFile
 
         private GerritSettings Gerrit(YamlMap map)
         {
-            var url = Folder(Text(map, "url")!);
+            var url = SiteValues.Folder(SiteValues.Text(map, "url")!);
             return new GerritSettings
             {
                 Url = url,
-                User = Text(map, "user")!,
-                PasswordFile = FullPath(map, "password-file")!,
+                User = SiteValues.Text(map, "user")!,
+                PasswordFile = values.FullPath(map, "password-file")!,
                 Ssh = map.Find("ssh") is YamlMap ssh
                     ? new GerritSshSettings(
-                        Text(ssh, "host") ?? url.IdnHost,
-                        Number(ssh, "port", SiteLimits.SshPort),
-                        FullPath(ssh, "key-file")!,
-                        FullPath(ssh, "known-hosts-file")!)
+                        SiteValues.Text(ssh, "host") ?? url.IdnHost,
+                        SiteValues.Number(ssh, "port", SiteLimits.SshPort),
+                        values.FullPath(ssh, "key-file")!,
+                        values.FullPath(ssh, "known-hosts-file")!)
                     : null,
-                Label = Text(map, "label") ?? SiteLimits.Label,
-                Pass = Number(map, "pass", SiteLimits.Pass),
-                Fail = Number(map, "fail", SiteLimits.Fail),
+                Label = SiteValues.Text(map, "label") ?? SiteLimits.Label,
+                Pass = SiteValues.Number(map, "pass", SiteLimits.Pass),
+                Fail = SiteValues.Number(map, "fail", SiteLimits.Fail),
             };
         }
 
         private static TrustSettings Trust(YamlMap map) => new()
         {
-            HoldsStrangers = Text(map, "hold-strangers") == "true",
-            Accounts = Texts(map, "accounts"),
-            Emails = Texts(map, "emails"),
-            Groups = Texts(map, "groups"),
+            HoldsStrangers = SiteValues.Text(map, "hold-strangers") == "true",
+            Accounts = SiteValues.Texts(map, "accounts"),
+            Emails = SiteValues.Texts(map, "emails"),
+            Groups = SiteValues.Texts(map, "groups"),
         };
 
-        private static RunnerSettings Runner(YamlMap map) => new()
+        private RunnerSettings Runner(YamlMap map)
         {
-            Kind = Text(map, "kind") ?? SiteLimits.LocalRunner,
-            Slots = Number(map, "slots", SiteLimits.Slots),
-            Memory = Size(map, "memory") ?? SiteLimits.Memory,
-            Disk = Size(map, "disk") ?? SiteLimits.Disk,
-            Processes = Number(map, "processes", SiteLimits.Processes),
-            Log = Size(map, "log") ?? SiteLimits.Log,
-            Artifacts = Size(map, "artifacts") ?? SiteLimits.Artifacts,
-            ArtifactFiles = Number(map, "artifact-files", SiteLimits.ArtifactFiles),
+            var runner = Bounds(map);
+            return map.Find("kubernetes") is YamlMap cluster ? runner with { Kubernetes = new KubernetesReader(values, runner).Settings(cluster) } : runner;
+        }
+
+        private static RunnerSettings Bounds(YamlMap map) => new()
+        {
+            Kind = SiteValues.Text(map, "kind") ?? SiteLimits.LocalRunner,
+            Slots = SiteValues.Number(map, "slots", SiteLimits.Slots),
+            Memory = SiteValues.Size(map, "memory") ?? SiteLimits.Memory,
+            Disk = SiteValues.Size(map, "disk") ?? SiteLimits.Disk,
+            Processes = SiteValues.Number(map, "processes", SiteLimits.Processes),
+            Log = SiteValues.Size(map, "log") ?? SiteLimits.Log,
+            Artifacts = SiteValues.Size(map, "artifacts") ?? SiteLimits.Artifacts,
+            ArtifactFiles = SiteValues.Number(map, "artifact-files", SiteLimits.ArtifactFiles),
         };
 
         private static PollingSettings Polling(YamlMap map) => new()
         {
-            Every = Time(map, "every") ?? SiteLimits.PollEvery,
-            Overlap = Time(map, "overlap") ?? SiteLimits.PollOverlap,
+            Every = SiteValues.Time(map, "every") ?? SiteLimits.PollEvery,
+            Overlap = SiteValues.Time(map, "overlap") ?? SiteLimits.PollOverlap,
         };
-
-        /// <summary>An address that relative ones can be put behind.</summary>
-        private static Uri Folder(string url) => new(url.EndsWith('/') ? url : url + "/");
-
-        private string? FullPath(YamlMap map, string key) => Text(map, key) is { } path ? Path.GetFullPath(path, folder) : null;
-
-        private static string? Text(YamlMap map, string key) => (map.Find(key) as YamlText)?.Value;
-
-        private static ValueArray<string> Texts(YamlMap map, string key) => map.Find(key) switch
-        {
-            YamlList list => list.Items.OfType<YamlText>().Select(text => text.Value).ToValueArray(),
-            _ => [],
-        };
-
-        private static TimeSpan? Time(YamlMap map, string key) => Text(map, key) is { } text ? Quantity.ReadTime(text) : null;
-
-        private static long? Size(YamlMap map, string key) => Text(map, key) is { } text ? Quantity.ReadSize(text) : null;
     }
 }

@@ -98,7 +98,12 @@ internal static class SiteKeys
     public static KeyedShape Runner { get; } = new(
         "a map with `slots` and bounds",
         [
-            new("kind", "text", new ChoiceShape([SiteLimits.LocalRunner]), "Where stages run: on this machine.", "kind: local"),
+            new(
+                "kind",
+                "text",
+                new ChoiceShape([SiteLimits.LocalRunner, SiteLimits.KubernetesRunner]),
+                $"Where stages run: on this machine, or on a cluster. Without it: `{SiteLimits.LocalRunner}`.",
+                "kind: kubernetes"),
             new(
                 "slots",
                 "number",
@@ -126,7 +131,20 @@ internal static class SiteKeys
                 new NumberShape(1, SiteLimits.MostArtifactFiles),
                 $"How many files a stage may leave. Without it: {SiteLimits.ArtifactFiles}.",
                 "artifact-files: 1000"),
+            new(
+                SiteLimits.KubernetesRunner,
+                "map",
+                KubernetesKeys.Cluster,
+                "The cluster; needed with `kind: kubernetes`, and only there.",
+                "kubernetes:\n  namespace: wmfci-stages\n  image: registry.example.org/wmfci-pod:1.0\n  exchange: {url: \"http://wmfci-exchange.wmfci.svc:8081\"}")
+            {
+                Short = "kubernetes: {namespace: wmfci-stages, image: \"registry.example.org/wmfci-pod:1.0\", exchange: {url: \"http://wmfci-exchange.wmfci.svc:8081\"}}",
+                Otherwise = ["k8s", "cluster"],
+            },
         ]);
+
+    /// <summary>The cluster as an example in a sentence.</summary>
+    public static string ClusterExample => Runner.Keys.First(key => key.Name == SiteLimits.KubernetesRunner).InSentence;
 
     /// <summary>The look beside the stream.</summary>
     public static KeyedShape Polling { get; } = new(

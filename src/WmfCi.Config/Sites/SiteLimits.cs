@@ -3,8 +3,11 @@ namespace WmfCi.Config.Sites;
 /// <summary>Defaults of a site where it says nothing, and the bounds of what it may say. Sizes are in bytes.</summary>
 public static class SiteLimits
 {
-    /// <summary>The one kind of runner of this version.</summary>
+    /// <summary>The kind of runner that runs stages on the service's own machine.</summary>
     public const string LocalRunner = "local";
+
+    /// <summary>The kind of runner that runs stages on a Kubernetes cluster.</summary>
+    public const string KubernetesRunner = "kubernetes";
 
     /// <summary>Where the service listens by default.</summary>
     public const string Listen = "http://127.0.0.1:8080";

@@ -3,7 +3,7 @@ using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Policies;
 
-namespace WmfCi.Config.Tests;
+namespace WmfCi.Config.Tests.Sites;
 
 public sealed class SiteFileTests
 {
@@ -102,7 +102,7 @@ public sealed class SiteFileTests
     [InlineData("runner: {memory: 2G}", "`memory` must be a size, not `2G`", "`512MiB` or `2GiB`")]
     [InlineData("runner: {memory: 1KiB}", "is smaller than 1MiB", "`1MiB` or more")]
     [InlineData("runner: {disk: 1000000TiB}", "is larger than 16TiB", "or less")]
-    [InlineData("runner: {kind: kubernetes}", "`kind` cannot be `kubernetes`", "`local`")]
+    [InlineData("runner: {kind: docker}", "`kind` cannot be `docker`", "`local` and `kubernetes`")]
     [InlineData("runner: {slots: 0}", "whole number from 1 to 256", "slots: 4")]
     [InlineData("polling: {every: 60}", "without a unit", "`60s`")]
     [InlineData("trust: {hold-strangers: yes}", "`true` or `false`", "Write `true`")]
