@@ -13,6 +13,7 @@ public static class Documentation
         ["file"] = KeyTables.Keys(PipelineKeys.File),
         ["stage"] = KeyTables.Keys(PipelineKeys.StageMap),
         ["step"] = KeyTables.Keys(PipelineKeys.Step),
+        ["service"] = KeyTables.Keys(PipelineKeys.Service),
         ["types"] = KeyTables.Table(["type", "image", "steps of commit", "network"], BuildTypes.All.Select(Row)),
         ["limits"] = KeyTables.Table(["what", "at most"], PipelineLimits.Documented.Select(limit => new[] { limit.What, limit.Most })),
     };

@@ -71,6 +71,8 @@ public sealed record ValidationReport(bool IsValid, ValueArray<string> Lines)
                 stage.Needs.IsEmpty ? "at once" : "after " + string.Join(" and ", stage.Needs),
                 images.Count == 1 ? $"in {images[0]}" : $"in {images.Count} images",
                 Count(stage.Steps.Count, "step"),
+                stage.Services.IsEmpty ? null : "beside " + string.Join(" and ", stage.Services.Select(service => service.Name)),
+                stage.Worker.Length == 0 ? null : $"on {stage.Worker}",
                 $"at most {Quantity.WriteTime(stage.Timeout)}",
                 stage.HasNetwork ? "network" : null,
                 stage.HasHistory ? "history" : null,

@@ -44,6 +44,8 @@ public sealed class DocumentationTests
 
     public static TheoryData<string, string> StageExamples => Written(PipelineKeys.StageMap);
 
+    public static TheoryData<string, string> ServiceExamples => Written(PipelineKeys.Service);
+
     public static TheoryData<string, string> SiteExamples => Written(SiteKeys.File);
 
     [Theory]
@@ -57,6 +59,11 @@ public sealed class DocumentationTests
         "image: host\ncommit: make\nstages:\n  lint: make lint\n  one:\n    " + example.Replace("\n", "\n    ")
         + (key == "steps" ? "" : "\n    steps: make")
         + (key == "image" ? "\n    matrix: {php: [8.1]}" : ""));
+
+    [Theory]
+    [MemberData(nameof(ServiceExamples))]
+    public void The_example_of_a_key_of_a_service_is_valid(string key, string example) => Expect.Valid(
+        "image: host\ncommit: make\nacceptance:\n  steps: make\n  services:\n    db:\n      " + example.Replace("\n", "\n      ") + (key == "image" ? "" : "\n      image: x"));
 
     [Theory]
     [MemberData(nameof(SiteExamples))]

@@ -38,12 +38,12 @@ internal sealed record PipelineSpec(ValueArray<Variable> Environment, ValueArray
                 rest /= axis.Values.Count;
             }
 
-            var image = spec.Plain.Image;
-            foreach (var (name, value) in chosen) image = image.Replace("${" + name + "}", value);
+            string Filled(string image) => chosen.Aggregate(image, (sofar, variable) => sofar.Replace("${" + variable.Name + "}", variable.Value));
             yield return spec.Plain with
             {
                 Cell = string.Join(", ", chosen.Select(variable => $"{variable.Name}={variable.Value}")),
-                Image = image,
+                Image = Filled(spec.Plain.Image),
+                Services = spec.Plain.Services.Map(service => service with { Image = Filled(service.Image) }),
                 Environment = [.. Environment.Where(all => spec.Own.All(own => own.Name != all.Name)), .. spec.Own, .. chosen],
             };
         }
@@ -56,9 +56,27 @@ internal sealed record PipelineSpec(ValueArray<Variable> Environment, ValueArray
         foreach (var step in stage.Steps) text.Append($"      - run: {Quote(step.Script)}\n        name: {Quote(step.Name)}\n");
         text.Append($"    needs: [{List(stage.Needs)}]\n    artifacts: [{List(stage.Artifacts)}]\n    reports: [{List(stage.Reports)}]\n");
         text.Append($"    timeout: {(long)stage.Timeout.TotalSeconds}s\n    voting: {Word(stage.IsVoting)}\n    network: {Word(stage.HasNetwork)}\n    history: {Word(stage.HasHistory)}\n");
+        if (stage.Worker.Length > 0) text.Append($"    worker: {Quote(stage.Worker)}\n");
+        if (!stage.Services.IsEmpty) text.Append("    services:\n");
+        foreach (var service in stage.Services) Write(text, service);
         Variables(text, "    ", spec.Own);
         if (!spec.Axes.IsEmpty) text.Append("    matrix:\n");
         foreach (var axis in spec.Axes) text.Append($"      {axis.Name}: [{List(axis.Values)}]\n");
+    }
+
+    private static void Write(StringBuilder text, StageService service)
+    {
+        if (service == new StageService { Name = service.Name, Image = service.Image })
+        {
+            text.Append($"      {service.Name}: {Quote(service.Image)}\n");
+            return;
+        }
+
+        text.Append($"      {service.Name}:\n        image: {Quote(service.Image)}\n");
+        if (service.ReadyPort is { } port) text.Append($"        ready: {port}\n");
+        if (service.ReadyCommand is { } command) text.Append($"        ready: {Quote(command)}\n");
+        if (service.User is { } user) text.Append($"        user: {user}\n");
+        Variables(text, "        ", service.Environment);
     }
 
     private static void Variables(StringBuilder text, string indent, ValueArray<Variable> variables)

@@ -23,7 +23,7 @@ public sealed class PropertyTests
         acceptance: |
           make
         stages:
-          lint: {steps: a, needs: [], timeout: 5m, voting: false}
+          lint: {steps: a, needs: [], timeout: 5m, voting: false, worker: large, services: {db: "x:1", q: {image: y, ready: 80, user: 9}}}
         """;
 
     private const string SiteSample = """
@@ -127,6 +127,25 @@ public sealed class PropertyTests
         from values in Value.NonEmptyListOf().Resize(3).Select(values => values.Distinct().ToValueArray()).ArrayOf(names.Count)
         select names.Zip(values, (name, some) => new AxisSpec(name, some)).ToValueArray();
 
+    private static Gen<StageService> ServiceOf(string name, AxisSpec? axis) =>
+        from own in Variables("MODE", "A_1")
+        from ready in Gen.Elements<(int?, string?)>((null, null), (1, null), (65_535, null), (null, "-5"), (null, "test -e /x && true"))
+        from user in Gen.Elements<int?>(null, 1, 65_534)
+        select new StageService
+        {
+            Name = name,
+            Image = axis is null ? $"r.example.org/{name}:1" : $"{name}:1-${{{axis.Name}}}-z",
+            Environment = own,
+            ReadyPort = ready.Item1,
+            ReadyCommand = ready.Item2,
+            User = user,
+        };
+
+    private static Gen<ValueArray<StageService>> Services(string stage, AxisSpec? axis) =>
+        from names in Gen.SubListOf(stage == "commit" ? [] : new[] { "db", "search-2", "a1" })
+        from services in Gen.CollectToList(names, name => ServiceOf(name, axis))
+        select services.ToValueArray();
+
     private static Gen<StageSpec> StageOf(string name, IReadOnlyList<string> earlier) =>
         from needs in Gen.SubListOf(earlier.ToArray())
         from axes in Axes
@@ -136,11 +155,14 @@ public sealed class PropertyTests
         from reports in Patterns
         from seconds in Gen.Choose(1, 6 * 3600)
         from truths in ArbMap.Default.GeneratorFor<bool>().ArrayOf(3)
+        let axis = axes.FirstOrDefault(axis => !axis.Values.Contains("~"))
+        from services in Services(name, axis)
+        from worker in Gen.Elements("", "large", "8-cores")
         select new StageSpec(
             new Stage
             {
                 Name = name,
-                Image = axes.FirstOrDefault(axis => !axis.Values.Contains("~")) is { } axis ? "img/x:1-${" + axis.Name + "}-z" : "host",
+                Image = axis is not null ? "img/x:1-${" + axis.Name + "}-z" : "host",
                 Needs = needs.ToValueArray(),
                 Steps = scripts.Select((script, number) => new Step($"step {number}: é", script)).ToValueArray(),
                 Artifacts = artifacts.ToValueArray(),
@@ -149,6 +171,8 @@ public sealed class PropertyTests
                 IsVoting = truths[0],
                 HasNetwork = truths[1],
                 HasHistory = truths[2],
+                Services = services,
+                Worker = worker,
             },
             axes,
             own);
@@ -197,6 +221,11 @@ public sealed class PropertyTests
             stage.Steps.ShouldNotBeEmpty();
             stage.Steps.Select(step => step.Name).ShouldBeUnique();
             stage.Environment.Select(variable => variable.Name).ShouldBeUnique();
+            (stage.Services.IsEmpty || stage.Name != "commit").ShouldBeTrue();
+            stage.Services.Select(service => service.Name).ShouldBeUnique();
+            stage.Services.ShouldAllBe(service => service.Image != "" && service.Image != "host" && (service.ReadyPort == null || service.ReadyCommand == null));
+            stage.Services.ShouldAllBe(service => service.ReadyPort == null || (service.ReadyPort > 0 && service.ReadyPort < 65_536));
+            stage.Services.ShouldAllBe(service => service.User == null || service.User > 0);
             stage.Timeout.ShouldBeInRange(PipelineLimits.ShortestTimeout, PipelineLimits.LongestTimeout);
         }
 

@@ -1,3 +1,4 @@
+using WmfCi.Config.Shapes;
 using WmfCi.Config.Yaml;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
@@ -84,12 +85,14 @@ internal sealed class PipelineBuilder
     private IEnumerable<Stage> Expand(StageSyntax written, IReadOnlyList<string> needs)
     {
         JudgeMatrix(written);
+        JudgeServices(written);
         var model = Plain(written, needs);
         var image = written.Image ?? _file.Image;
         return [.. MatrixCells.Of(written.Matrix).Select(cell => model with
         {
             Cell = MatrixCells.Name(cell),
             Image = image is null ? model.Image : Image(written, image, cell),
+            Services = written.Services.Select(service => Service(written, service, cell)).ToValueArray(),
             Environment = Environment(written, cell),
         })];
     }
@@ -105,6 +108,7 @@ internal sealed class PipelineBuilder
             Needs = needs.ToValueArray(),
             Image = DefaultImage(written),
             Steps = Steps(written),
+            Worker = written.Worker ?? "",
             Artifacts = written.Artifacts.ToValueArray(),
             Reports = written.Reports?.ToValueArray() ?? byType?.Reports ?? [],
             Timeout = written.Timeout ?? _file.Timeout?.Value ?? (isCommit ? PipelineLimits.CommitTimeout : PipelineLimits.StageTimeout),
@@ -169,6 +173,32 @@ internal sealed class PipelineBuilder
                 $"`{axis.Name.Value}` is both an axis and a variable of `{written.Name.Value}`.",
                 "Rename one of them: an axis is a variable already.");
         }
+    }
+
+    private void JudgeServices(StageSyntax written)
+    {
+        if (written.Name.Value != StageNames.Commit || written.Services.Count == 0) return;
+        _mistakes.Add(
+            written.Services[0].Name.At,
+            "The commit stage has no services: it answers within minutes, and proves the code alone.",
+            "Move the tests that need them into `acceptance`, or into a stage of their own under `stages:`.");
+    }
+
+    private StageService Service(StageSyntax stage, ServiceSyntax written, IReadOnlyList<Coordinate> cell)
+    {
+        var port = written.Ready?.All(char.IsAsciiDigit) == true ? NumberShape.Value(written.Ready) : null;
+        var image = Image(stage, written.Image, cell);
+        if (image == PipelineRules.Host)
+            _mistakes.Add(written.Image.At, $"With {Wording.Quote(MatrixCells.Name(cell))} the image of {Wording.Quote(written.Name.Value)} would be `host`, which no service can be.", "Use names of images.");
+        return new StageService
+        {
+            Name = written.Name.Value,
+            Image = image,
+            Environment = written.Environment.Select(variable => new Variable(variable.Name.Value, variable.Value)).ToValueArray(),
+            ReadyPort = port,
+            ReadyCommand = port is null ? written.Ready : null,
+            User = written.User,
+        };
     }
 
     private string Image(StageSyntax written, Written<string> image, IReadOnlyList<Coordinate> cell)

@@ -21,6 +21,10 @@ internal static class PipelineKeys
     public const string Voting = "voting";
     public const string Name = "name";
     public const string Run = "run";
+    public const string Services = "services";
+    public const string Worker = "worker";
+    public const string Ready = "ready";
+    public const string User = "user";
 
     private const string StageExpected = "a stage: a command, a list of steps, or a map with `steps`";
 
@@ -105,6 +109,52 @@ internal static class PipelineKeys
         OrOne = true,
     };
 
+    private static readonly TextShape _serviceImage = new("the name of an image", PipelineRules.ServiceImage)
+    {
+        Longest = PipelineLimits.ImageLength,
+        Pattern = PipelineRules.ImagePattern,
+    };
+
+    /// <summary>A service that is more than an image.</summary>
+    public static KeyedShape Service { get; } = new(
+        "a service: the name of an image, or a map with `image`",
+        [
+            new(
+                Image,
+                "text",
+                _serviceImage,
+                "The container image, run with its own command. `${axis}` stands for a value of the stage's matrix.",
+                "image: docker.io/library/mariadb:11") { IsRequired = true, Otherwise = ["img", "container", "docker"] },
+            new(
+                Environment,
+                "map of texts",
+                _environment,
+                "Its variables. Those of the file and of the stage are not its.",
+                "environment:\n  MARIADB_ROOT_PASSWORD: for-tests") { Short = "environment: {MARIADB_ROOT_PASSWORD: for-tests}", Otherwise = ["env", "variables", "vars"] },
+            new(
+                Ready,
+                "port or command",
+                new TextShape("a port or a command", PipelineRules.Ready) { Longest = PipelineLimits.ReadyLength, TakesNumbers = true },
+                "When the steps may begin: a TCP port that answers, or a command for `/bin/sh -c` in the service that exits with 0. Without it: when it runs.",
+                "ready: 3306") { Otherwise = ["port", "healthcheck", "health", "wait"] },
+            new(
+                User,
+                "number",
+                new NumberShape(1, PipelineLimits.HighestUser),
+                "The id of the user that it runs as, which is never root. Without it: the image's own.",
+                "user: 999") { Otherwise = ["uid", "runAsUser"] },
+        ]);
+
+    private static readonly Shape _services = new MapShape(
+        PipelineRules.ServiceName,
+        new FormsShape("a service: the name of an image, or a map with `image`") { Definition = "service", ForText = _serviceImage, ForMap = Service },
+        "a map from names to images or maps")
+    {
+        Most = PipelineLimits.Services,
+        KeyPattern = PipelineRules.ServiceNamePattern,
+        EntryName = "The service",
+    };
+
     /// <summary>A stage in its long form.</summary>
     public static KeyedShape StageMap { get; } = new(
         StageExpected,
@@ -153,6 +203,25 @@ internal static class PipelineKeys
                 _matrix,
                 "Runs the stage once for each combination of values. An axis is also a variable of that name (`$php`).",
                 "matrix:\n  php: [8.1, 8.3]\n  db: [mariadb, sqlite]") { Short = "matrix: {php: [8.1, 8.3]}" },
+            new(
+                Services,
+                "map of services",
+                _services,
+                "Databases and the like that run beside its steps, which reach each by its name. The commit stage has none.",
+                "services:\n  db: docker.io/library/mariadb:11")
+            {
+                Short = "services: {db: \"docker.io/library/mariadb:11\"}",
+                Otherwise = ["service", "databases", "sidecars"],
+            },
+            new(
+                Worker,
+                "text",
+                new TextShape("the name of a class of workers", PipelineRules.Worker) { Longest = DnsName.LabelLength, Pattern = DnsName.LabelPattern },
+                "The site's class of workers that it runs on, where the site has several. Without it: the site's choice.",
+                "worker: large")
+            {
+                Otherwise = ["workers", "class", "node", "size", "resources", "tags"],
+            },
             new(
                 Artifacts,
                 "list of patterns, or one",

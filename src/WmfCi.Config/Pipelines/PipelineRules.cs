@@ -11,6 +11,7 @@ internal static partial class PipelineRules
 {
     public const string StageNamePattern = "^" + StageNameText + "$";
     public const string VariableNamePattern = "^" + VariableNameText + "$";
+    public const string ServiceNamePattern = "^[a-z](?:[a-z0-9-]*[a-z0-9])?$";
     public const string ImagePattern = "^" + ImageText + "$";
 
     /// <summary>Wider than the rule itself: classes of Unicode are not understood by every validator.</summary>
@@ -21,6 +22,7 @@ internal static partial class PipelineRules
     private const string VariableNameText = "[A-Za-z_][A-Za-z0-9_]*";
     private const string ImageText = "[A-Za-z0-9$](?:[A-Za-z0-9._/:@+${}-]*[A-Za-z0-9}])?";
     private const string ValueText = @"[^,\[\]\s\p{C}](?:[^,\[\]\p{C}]*[^,\[\]\s\p{C}])?";
+    private const int LastPort = 65_535;
     private const RegexOptions Linear = RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture;
 
     /// <summary>Variables with this beginning tell steps what they test, and nobody else may set them.</summary>
@@ -28,6 +30,9 @@ internal static partial class PipelineRules
 
     /// <summary>What stands in the place of an image for the worker's own programs.</summary>
     public const string Host = "host";
+
+    /// <summary>Names that a service cannot have: they mean the stage's own machine.</summary>
+    private static readonly string[] _ownNames = ["localhost", "ci", "workspace", "wmfci"];
 
     private static readonly SearchValues<char> _inCommands = SearchValues.Create(" \"'/=$");
 
@@ -70,6 +75,33 @@ internal static partial class PipelineRules
     public static Fault? ImageOfAll(string image) => image.Contains('$', StringComparison.Ordinal)
         ? new("of the whole file cannot use a matrix", "Write this image in the stage that has the matrix.")
         : Image(image);
+
+    /// <summary>The image of a service, which is never the worker itself.</summary>
+    public static Fault? ServiceImage(string image)
+    {
+        const string Advice = "Write the name of a container image such as `docker.io/library/mariadb:11`.";
+        return image == Host ? new("cannot be `host`: a service runs in a container of its own", Advice) : Image(image) is { } fault ? fault with { Advice = Advice } : null;
+    }
+
+    public static Fault? ServiceName(string name)
+    {
+        if (DnsName.Label(name) is { } fault) return fault;
+        if (char.IsAsciiDigit(name[0])) return new("has a name that begins with a digit, as addresses do", "Write for example `db`.");
+        return _ownNames.Contains(name) ? new("has the name of the stage's own machine", "Write for example `db` or `search`.") : null;
+    }
+
+    /// <summary>The name of a class of workers; which there are is the site's to say.</summary>
+    public static Fault? Worker(string name) => DnsName.Label(name);
+
+    /// <summary>A port, or a command.</summary>
+    public static Fault? Ready(string ready)
+    {
+        if (Script(ready) is { } fault) return fault;
+        if (!ready.All(char.IsAsciiDigit)) return null;
+        return NumberShape.Value(ready) is > 0 and <= LastPort
+            ? null
+            : new($"must be a port from 1 to {LastPort}, or a command", "Write for example `ready: 3306`.");
+    }
 
     public static Fault? Script(string script) =>
         string.IsNullOrWhiteSpace(script) ? new("is an empty command", "Write the command, for example `make test`, or remove the item.") : null;

@@ -40,6 +40,10 @@ internal sealed record StageSyntax(Written<string> Name)
 
     public IReadOnlyList<AxisSyntax> Matrix { get; init; } = [];
 
+    public IReadOnlyList<ServiceSyntax> Services { get; init; } = [];
+
+    public string? Worker { get; init; }
+
     public IReadOnlyList<string> Artifacts { get; init; } = [];
 
     public IReadOnlyList<string>? Reports { get; init; }
@@ -57,6 +61,16 @@ internal sealed record StageSyntax(Written<string> Name)
 }
 
 internal sealed record StepSyntax(Written<string>? Name, Written<string> Run);
+
+internal sealed record ServiceSyntax(Written<string> Name, Written<string> Image)
+{
+    public IReadOnlyList<VariableSyntax> Environment { get; init; } = [];
+
+    /// <summary>A number of a port, or a command.</summary>
+    public string? Ready { get; init; }
+
+    public int? User { get; init; }
+}
 
 internal sealed record VariableSyntax(Written<string> Name, string Value);
 

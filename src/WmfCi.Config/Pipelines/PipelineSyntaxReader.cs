@@ -54,6 +54,8 @@ internal static class PipelineSyntaxReader
         Needs = map.Find(PipelineKeys.Needs) is { } needs ? Texts(needs) : null,
         Environment = Variables(map.Find(PipelineKeys.Environment)),
         Matrix = map.Find(PipelineKeys.Matrix) is YamlMap matrix ? [.. matrix.Entries.Select(axis => new AxisSyntax(Text(axis.Key)!, Texts(axis.Value)))] : [],
+        Services = map.Find(PipelineKeys.Services) is YamlMap services ? [.. services.Entries.Select(Service).OfType<ServiceSyntax>()] : [],
+        Worker = Text(map.Find(PipelineKeys.Worker))?.Value,
         Artifacts = map.Find(PipelineKeys.Artifacts) is { } artifacts ? [.. Texts(artifacts).Select(pattern => pattern.Value)] : [],
         Reports = map.Find(PipelineKeys.Reports) is { } reports ? [.. Texts(reports).Select(pattern => pattern.Value)] : null,
         Timeout = map.Find(PipelineKeys.Timeout) is YamlText time ? Quantity.ReadTime(time.Value) : null,
@@ -70,6 +72,19 @@ internal static class PipelineSyntaxReader
     {
         YamlText text => new StepSyntax(null, Text(text)!),
         YamlMap map when Text(map.Find(PipelineKeys.Run)) is { } run => new StepSyntax(Text(map.Find(PipelineKeys.Name)), run),
+        _ => null,
+    };
+
+    /// <summary>A service that lacks its image was reported, and is left out.</summary>
+    private static ServiceSyntax? Service(YamlEntry entry) => entry.Value switch
+    {
+        YamlText => new ServiceSyntax(Text(entry.Key)!, Text(entry.Value)!),
+        YamlMap map when Text(map.Find(PipelineKeys.Image)) is { } image => new ServiceSyntax(Text(entry.Key)!, image)
+        {
+            Environment = Variables(map.Find(PipelineKeys.Environment)),
+            Ready = Text(map.Find(PipelineKeys.Ready))?.Value,
+            User = map.Find(PipelineKeys.User) is YamlText user ? NumberShape.Value(user.Value) : null,
+        },
         _ => null,
     };
 
