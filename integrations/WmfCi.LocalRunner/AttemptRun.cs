@@ -59,6 +59,8 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     private string? Misconfiguration()
     {
         const int maxVariableBytes = 1 << 20;
+        if (!spec.Stage.Services.IsEmpty)
+            return $"The stage has services ({string.Join(", ", spec.Stage.Services.Select(service => service.Name))}), which run only where stages run on Kubernetes; this site runs them on its own machine. Take `services` out, or ask the operators for a cluster.";
         var total = 0;
         foreach (var variable in spec.Stage.Environment.Concat(spec.Facts))
         {
@@ -167,7 +169,8 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     {
         // Later ones win; what is tested is told by us, whatever the stage calls its own variables.
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var variable in Sandbox.BaseVariables.Concat(spec.Stage.Environment).Concat(spec.Facts)) values[variable.Name] = variable.Value;
+        var own = Sandbox.BaseVariables.Concat(IsHost ? [Sandbox.HostPath] : []);
+        foreach (var variable in own.Concat(spec.Stage.Environment).Concat(spec.Facts)) values[variable.Name] = variable.Value;
         return [.. values.Select(pair => new Variable(pair.Key, pair.Value))];
     }
 

@@ -10,6 +10,9 @@ public sealed class TinyImage : IDisposable
 
     public bool HasShell { get; init; } = true;
 
+    /// <summary>Where it says that its programs are; null where it says nothing.</summary>
+    public string? SearchPath { get; init; }
+
     public string Name => _name ??= Make();
 
     public void Dispose()
@@ -30,7 +33,7 @@ public sealed class TinyImage : IDisposable
             var name = $"localhost/wmfci-test-{Guid.NewGuid():N}:latest";
             var archive = folder + ".tar";
             Needs.Run("tar", "-C", folder, "-cf", archive, ".");
-            Needs.Run("podman", "import", archive, name);
+            Needs.Run("podman", ["import", .. SearchPath is null ? Array.Empty<string>() : [$"--change=ENV PATH={SearchPath}"], archive, name]);
             File.Delete(archive);
             return name;
         }
@@ -151,6 +154,15 @@ public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
         var told = await bench.RunAsync(StageIn(empty.Name, "true"));
         told.Report.Kind.ShouldBe(OutcomeKind.Misconfigured, told.Report.Explanation);
         told.Report.Explanation.ShouldContain("/bin/sh");
+    }
+
+    [Fact]
+    public async Task The_programs_are_where_the_image_says_unless_the_stage_says_otherwise()
+    {
+        using var own = new TinyImage { SearchPath = "/opt/tools:/bin" };
+        await using var bench = new Bench();
+        (await bench.RunAsync(StageIn(own.Name, "echo $PATH"))).Output.ShouldBe("/opt/tools:/bin\n");
+        (await bench.RunAsync(StageIn(own.Name, "echo $PATH") with { Environment = [new Variable("PATH", "/bin:/mine")] })).Output.ShouldBe("/bin:/mine\n");
     }
 
     private Stage Stage(params string[] scripts) => StageIn(image.Name, scripts);

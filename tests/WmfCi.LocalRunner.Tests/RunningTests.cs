@@ -36,6 +36,18 @@ public sealed class RunningTests
     }
 
     [Fact]
+    public async Task A_stage_with_services_is_told_that_they_do_not_run_here()
+    {
+        await using var bench = new Bench();
+        var told = await bench.RunAsync(Bench.StageOf("echo never") with { Services = [new StageService { Name = "db", Image = "mariadb" }, new StageService { Name = "cache", Image = "redis" }] });
+        told.Report.Kind.ShouldBe(OutcomeKind.Misconfigured);
+        told.Report.Explanation.ShouldContain("services (db, cache)");
+        told.Report.Explanation.ShouldContain("Kubernetes");
+        told.Output.ShouldBeEmpty();
+        told.Steps.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_failing_line_ends_its_step()
     {
         await using var bench = new Bench();

@@ -74,10 +74,12 @@ internal abstract class Sandbox : IDisposable
     /// <summary>A bound on the bytes of one argument of a program, as the kernel sets it.</summary>
     public const int MaxArgumentBytes = 128 * 1024 - 1;
 
+    /// <summary>Where a step finds the programs of the worker. An image says itself where its programs are.</summary>
+    public static Variable HostPath { get; } = new("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+
     /// <summary>The variables that every step has.</summary>
     public static ValueArray<Variable> BaseVariables { get; } =
     [
-        new("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         new("HOME", HomePath), new("USER", "ci"), new("LANG", "C.UTF-8"), new("CI", "true"), new("TMPDIR", "/tmp"),
     ];
 }
