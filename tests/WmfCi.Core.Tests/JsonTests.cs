@@ -47,6 +47,7 @@ public sealed class JsonTests
         new Event.SourcePrepared(new RunId(7), _source, Plans.WithLint, [_mistake]),
         new Event.SourceConflicted(new RunId(7), ["a", "b"]),
         new Event.SourceRefused(new RunId(7), "too large"),
+        new Event.StageWaiting(_attempt, "No node has 16 GiB of memory free.\0\n"),
         new Event.StageStarted(_attempt),
         new Event.StageFinished(_attempt, _outcome),
         .. _effects.Select(effect => new Event.EffectGaveUp(effect, "503")),
@@ -67,7 +68,7 @@ public sealed class JsonTests
     [Fact]
     public void A_lane_is_written_down_and_read_back_whole()
     {
-        var story = Story.OnASiteThatHoldsStrangers().Push(1).Source(Plans.WithLint).Lost("lint").Failed("commit").Say(People.Bob, "help").Seen().Upload(2, PatchSetKind.NoCodeChange).Seen();
+        var story = Story.OnASiteThatHoldsStrangers().Push(1).Source(Plans.WithLint).Lost("lint").Waits("lint", "no room").Failed("commit").Say(People.Bob, "help").Seen().Upload(2, PatchSetKind.NoCodeChange).Seen();
         Json.RoundTrip(story.Lane).ShouldBe(story.Lane);
         Json.RoundTrip(new ChangeLane()).ShouldBe(new ChangeLane());
     }
@@ -78,6 +79,8 @@ public sealed class JsonTests
         Json.Write(OutcomeKind.InfrastructureFailed).ShouldBe("\"infrastructure-failed\"");
         Json.Write(PatchSetKind.NoCodeChange).ShouldBe("\"no-code-change\"");
         Json.Write<Event>(new Event.ChangePoked("x")).ShouldBe("""{"is":"change-poked","why":"x"}""");
+        Json.Write<Event>(new Event.StageWaiting(new AttemptId(new RunId(1), "commit", 1), "x"))
+            .ShouldBe("""{"is":"stage-waiting","attempt":{"run":{"value":1},"stage":"commit","number":1},"reason":"x"}""");
         Json.Write<Effect>(new Effect.StopStage(new AttemptId(new RunId(1), "commit", 1))).ShouldBe("""{"do":"stop-stage","attempt":{"run":{"value":1},"stage":"commit","number":1}}""");
     }
 
@@ -102,6 +105,7 @@ public sealed class JsonTests
     {
         Json.Read<ChangeLane>("""{"patchSetSeen":3}""").ShouldBe(new ChangeLane { PatchSetSeen = 3 });
         Json.Read<ChangeLane>("""{"runs":null,"seen":null}""").ShouldBe(new ChangeLane());
+        Json.Read<Attempt>("""{"number":1,"requested":"2026-03-01T08:00:00+00:00"}""").ShouldBe(new Attempt(1, Story.Installed));
         Json.Read<StageOutcome>("""{"kind":"failed"}""").ShouldBe(new StageOutcome { Kind = OutcomeKind.Failed });
         Json.Read<Event>("""{"is":"source-conflicted","run":{"value":7}}""").ShouldBe(new Event.SourceConflicted(new RunId(7), []));
     }

@@ -13,6 +13,7 @@ namespace WmfCi.Core.Rules;
 [JsonDerivedType(typeof(SourcePrepared), "source-prepared")]
 [JsonDerivedType(typeof(SourceConflicted), "source-conflicted")]
 [JsonDerivedType(typeof(SourceRefused), "source-refused")]
+[JsonDerivedType(typeof(StageWaiting), "stage-waiting")]
 [JsonDerivedType(typeof(StageStarted), "stage-started")]
 [JsonDerivedType(typeof(StageFinished), "stage-finished")]
 [JsonDerivedType(typeof(EffectGaveUp), "effect-gave-up")]
@@ -50,6 +51,11 @@ public abstract record Event
     /// <param name="Run">For which run.</param>
     /// <param name="Reason">What is wrong and what to do, for people.</param>
     public sealed record SourceRefused(RunId Run, string Reason) : Event;
+
+    /// <summary>An attempt cannot begin yet.</summary>
+    /// <param name="Attempt">Which attempt.</param>
+    /// <param name="Reason">What it waits for, one sentence for people, from wherever it runs: any text.</param>
+    public sealed record StageWaiting(AttemptId Attempt, string Reason) : Event;
 
     /// <summary>The first step of an attempt began.</summary>
     /// <param name="Attempt">Which attempt.</param>

@@ -21,6 +21,7 @@ public static class RunRules
             Event.SourcePrepared prepared => OnSource(decision, run, prepared, context),
             Event.SourceConflicted conflict => Finish(decision, run with { Note = ReviewTexts.ConflictNote(conflict.Paths, run.Branch) }, RunResult.Conflict, context),
             Event.SourceRefused refused => Finish(decision, run with { Note = refused.Reason }, RunResult.Failure, context),
+            Event.StageWaiting waiting => OnWaiting(decision, run, waiting),
             Event.StageStarted started => OnStarted(decision, run, started.Attempt, context),
             Event.StageFinished finished => OnFinished(decision, run, finished.Attempt, finished.Outcome, context),
             Event.EffectGaveUp { Effect: Effect.RunStage stage } gaveUp => OnFinished(decision, run, stage.Attempt, Lost(gaveUp.Reason), context),
@@ -34,6 +35,7 @@ public static class RunRules
         Event.SourcePrepared e => e.Run,
         Event.SourceConflicted e => e.Run,
         Event.SourceRefused e => e.Run,
+        Event.StageWaiting e => e.Attempt.Run,
         Event.StageStarted e => e.Attempt.Run,
         Event.StageFinished e => e.Attempt.Run,
         Event.EffectGaveUp { Effect: Effect.RunStage e } => e.Attempt.Run,
@@ -81,9 +83,17 @@ public static class RunRules
         decision.Lane.ActiveRuns.Where(other => other.Id.Value < run.Id.Value && other.Id != except).ToList()
             .Aggregate(decision, (sofar, other) => Stop(sofar, other, $"Run {run.Id} took its place.", context));
 
+    // Reasons may be heard late: of an attempt that began or ended they say nothing any more.
+    private static Decision OnWaiting(Decision decision, Run run, Event.StageWaiting waiting)
+    {
+        if (run.FindStage(waiting.Attempt.Stage) is not { Latest: { Started: null, Outcome: null } latest } stage || latest.Number != waiting.Attempt.Number) return decision;
+        var reason = PlainText.Line(waiting.Reason, Attempt.MaxReasonLength).Trim();
+        return decision.Now(run.With(stage.WithLatest(latest with { WaitsFor = reason.Length > 0 ? reason : null })));
+    }
+
     private static Decision OnStarted(Decision decision, Run run, AttemptId id, DecisionContext context) =>
         run.FindStage(id.Stage) is { Latest: { Started: null, Outcome: null } latest } stage && latest.Number == id.Number
-            ? decision.Now(run.With(stage.WithLatest(latest with { Started = context.Now })))
+            ? decision.Now(run.With(stage.WithLatest(latest with { Started = context.Now, WaitsFor = null })))
             : decision;
 
     private static Decision OnFinished(Decision decision, Run run, AttemptId id, StageOutcome outcome, DecisionContext context)
@@ -91,7 +101,7 @@ public static class RunRules
         if (run.FindStage(id.Stage) is not { Latest: { Outcome: null } latest } stage || latest.Number != id.Number) return decision;
         // Nobody but us stops an attempt, and we do not answer for runs that we stopped: here the worker was taken away.
         if (outcome.Kind == OutcomeKind.Stopped) outcome = outcome with { Kind = OutcomeKind.InfrastructureFailed };
-        stage = stage.WithLatest(latest with { Started = latest.Started ?? context.Now, Finished = context.Now, Outcome = outcome });
+        stage = stage.WithLatest(latest with { Started = latest.Started ?? context.Now, Finished = context.Now, Outcome = outcome, WaitsFor = null });
         run = run.With(stage);
         if (outcome.Kind == OutcomeKind.InfrastructureFailed && latest.Number < Attempt.Max) return Begin(decision, run, stage, context);
         return Advance(decision, run, context);
@@ -209,7 +219,7 @@ public static class RunRules
             {
                 decision = decision.And(new Effect.StopStage(new AttemptId(run.Id, stage.Stage, latest.Number)));
                 var stopped = new StageOutcome { Kind = OutcomeKind.Stopped, Explanation = reason };
-                run = run.With(stage.WithLatest(latest with { Finished = context.Now, Outcome = stopped }));
+                run = run.With(stage.WithLatest(latest with { Finished = context.Now, Outcome = stopped, WaitsFor = null }));
             }
             else if (!stage.IsOver)
             {

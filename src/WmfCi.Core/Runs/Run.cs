@@ -201,6 +201,12 @@ public sealed record Attempt(int Number, DateTimeOffset Requested, DateTimeOffse
 {
     /// <summary>How many attempts a stage gets in all when the causes are ours.</summary>
     public const int Max = 3;
+
+    /// <summary>How many characters of <see cref="WaitsFor"/> are kept.</summary>
+    public const int MaxReasonLength = 300;
+
+    /// <summary>What it waits for before it begins, one line of plain text; null when nobody said, and from its beginning on.</summary>
+    public string? WaitsFor { get; init; }
 }
 
 /// <summary>Names one attempt everywhere: Jobs, logs, artifacts and tokens are named after it.</summary>

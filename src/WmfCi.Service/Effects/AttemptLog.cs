@@ -1,4 +1,5 @@
 using System.Text;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using WmfCi.Core;
@@ -27,6 +28,9 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <summary>How many lines of the last step are kept for the message.</summary>
     public const int ExcerptLines = 30;
 
+    /// <summary>How long people are left with one reason for waiting before they are told another.</summary>
+    public static readonly TimeSpan ReasonsEvery = TimeSpan.FromSeconds(3);
+
     /// <summary>How much of a line is kept for the message.</summary>
     public const int ExcerptLineBytes = 400;
 
@@ -35,11 +39,15 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private readonly Logs _logs;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly Func<Task> _firstStep;
+    private readonly AttemptNews _news;
     private readonly FileStream _file;
     private readonly CancellationTokenSource _closed = new();
+    private readonly CancellationTokenSource _begins = new();
+    private readonly Channel<string> _reasons = Channel.CreateBounded<string>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly SemaphoreSlim _showTurn = new(1, 1);
     private readonly Task _showing;
+    private readonly Task _tellingReasons;
+    private string? _reason;
     private Task _telling = Task.CompletedTask;
     private readonly Queue<string> _excerpt = new();
     private readonly List<byte> _line = [];
@@ -54,15 +62,16 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     /// <param name="id">Whose.</param>
     /// <param name="folder">Where its file is while it grows.</param>
     /// <param name="logs">Where it is followed.</param>
-    /// <param name="firstStep">Called when the first step begins.</param>
+    /// <param name="news">Told of what others than those who watch the log want to know.</param>
     /// <param name="surroundings">Clock and log.</param>
-    public AttemptLog(AttemptId id, string folder, Logs logs, Func<Task> firstStep, Surroundings surroundings)
+    public AttemptLog(AttemptId id, string folder, Logs logs, AttemptNews news, Surroundings surroundings)
     {
-        (_id, _logs, _firstStep, _time) = (id, logs, firstStep, surroundings.Time);
+        (_id, _logs, _news, _time) = (id, logs, news, surroundings.Time);
         _logger = surroundings.Loggers.CreateLogger<AttemptLog>();
         Directory.CreateDirectory(folder);
         _file = new FileStream(Path.Combine(folder, $"{Guid.NewGuid():N}.log"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, 64 * 1024, FileOptions.DeleteOnClose | FileOptions.Asynchronous);
         _showing = ShowAsync();
+        _tellingReasons = TellReasonsAsync();
     }
 
     /// <summary>The last lines of the last step, one that was not ended included.</summary>
@@ -84,6 +93,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
         await OwnLineAsync($"==> {step}", cancellationToken);
         if (_begun) return;
         _begun = true;
+        await _begins.CancelAsync();
         // The step does not wait for the database.
         _telling = TellAsync();
     }
@@ -98,7 +108,13 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public Task WaitingAsync(string reason, CancellationToken cancellationToken) => NoteAsync(reason, cancellationToken);
+    public async Task WaitingAsync(string reason, CancellationToken cancellationToken)
+    {
+        if (reason == _reason) return;
+        _reason = reason;
+        await NoteAsync(reason, cancellationToken);
+        if (!_begun) _reasons.Writer.TryWrite(PlainText.Line(reason, Attempt.MaxReasonLength));
+    }
 
     /// <inheritdoc/>
     public async Task AsideAsync(string title, CancellationToken cancellationToken)
@@ -117,6 +133,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
             (_shown, _shownLines, _restarted, _lineOpen) = (0, 0, false, false);
             _excerpt.Clear();
             _line.Clear();
+            _reason = null;
         }
         finally
         {
@@ -162,6 +179,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     {
         await EndAsync();
         _closed.Dispose();
+        _begins.Dispose();
         _showTurn.Dispose();
         await _file.DisposeAsync();
     }
@@ -169,7 +187,9 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     private async Task EndAsync()
     {
         await _closed.CancelAsync();
+        await _begins.CancelAsync();
         await _telling;
+        await _tellingReasons;
         await _showing;
     }
 
@@ -179,7 +199,7 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
         {
             try
             {
-                await _firstStep();
+                await _news.Begins();
                 return;
             }
             catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException)
@@ -189,6 +209,44 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
                 if (_closed.IsCancellationRequested) return;
                 await Task.Delay(Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, _closed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+        }
+    }
+
+    // The runner does not wait for the database here either. Of reasons that change quickly the last one is told.
+    private async Task TellReasonsAsync()
+    {
+        try
+        {
+            for (string? told = null; ;)
+            {
+                var reason = await _reasons.Reader.ReadAsync(_begins.Token);
+                if (reason == told) continue;
+                for (var failures = 1; !await TryTellAsync(reason); failures++)
+                {
+                    await Task.Delay(Backoff.After(Math.Min(failures, 4), Random.Shared.NextDouble()), _time, _begins.Token);
+                    if (_reasons.Reader.TryRead(out var newer)) reason = newer;
+                }
+                told = reason;
+                await Task.Delay(ReasonsEvery, _time, _begins.Token);
+            }
+        }
+        catch (OperationCanceledException) when (_begins.IsCancellationRequested)
+        {
+            // It waits no more.
+        }
+    }
+
+    private async Task<bool> TryTellAsync(string reason)
+    {
+        try
+        {
+            await _news.Waits(reason);
+            return true;
+        }
+        catch (Exception error) when (error is NpgsqlException or TimeoutException or IOException)
+        {
+            NotShown(_id.ToString(), error.Message);
+            return false;
         }
     }
 
@@ -285,3 +343,8 @@ public sealed partial class AttemptLog : IAttemptObserver, IAsyncDisposable
     [LoggerMessage(LogLevel.Warning, "The log of {Attempt} cannot be followed for now: {Reason}")]
     private partial void NotShown(string attempt, string reason);
 }
+
+/// <summary>What an attempt's log tells beyond the log. It goes on meanwhile, and repeats what failed for want of the database.</summary>
+/// <param name="Begins">The first step begins; called once.</param>
+/// <param name="Waits">It cannot begin yet, for this reason; called with each new one, and not too often.</param>
+public sealed record AttemptNews(Func<Task> Begins, Func<string, Task> Waits);

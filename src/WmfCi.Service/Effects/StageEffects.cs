@@ -44,7 +44,8 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
         var id = wanted.Attempt;
         if (stop.IsCompleted && claim.Attempts == 1) return Finished(id, new StageOutcome { Kind = OutcomeKind.Stopped });
 
-        await using var log = new AttemptLog(id, tables.LogFolder, tables.Logs, () => StartedAsync(claim.Lane, wanted), surroundings);
+        var news = new AttemptNews(() => TellAsync(claim.Lane, new Event.StageStarted(id)), reason => TellAsync(claim.Lane, new Event.StageWaiting(id, reason)));
+        await using var log = new AttemptLog(id, tables.LogFolder, tables.Logs, news, surroundings);
         var spec = await SpecAsync(claim, wanted, cancellationToken);
         // It is stopped only once it runs: a runner knows nothing of an attempt before, and would forget the wish.
         var running = runner.RunAsync(spec, log, cancellationToken);
@@ -74,10 +75,7 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
     // Names of further stages come from repositories; a metric must not grow with them.
     private static string StageLabel(string name) => name is StageNames.Commit or StageNames.Acceptance or StageNames.Deployment ? name : "other";
 
-    private async Task StartedAsync(string lane, Effect.RunStage wanted)
-    {
-        await tables.Inbox.AddAsync([new LaneEvent(lane, new Event.StageStarted(wanted.Attempt))], CancellationToken.None);
-    }
+    private async Task TellAsync(string lane, Event news) => await tables.Inbox.AddAsync([new LaneEvent(lane, news)], CancellationToken.None);
 
     // Ends when the attempt does. The wish is repeated, in case it came before the runner knew of the attempt.
     private async Task StopWhenAskedAsync(AttemptId id, Task running, Task stop, CancellationToken cancellationToken)

@@ -75,7 +75,7 @@ public static class Words
     public static string Why(Run run, StageRun stage) => stage.Status switch
     {
         StageStatus.Waiting => "needs " + string.Join(", ", Needs(run, stage.Stage).Where(id => run.FindStage(id)?.Status != StageStatus.Succeeded)),
-        StageStatus.Queued => "waits for a free worker",
+        StageStatus.Queued => stage.Latest!.WaitsFor is { } reason ? $"Waiting: {reason}" : "waits for a free worker",
         StageStatus.Skipped => stage.SkipReason ?? "",
         StageStatus.Failed or StageStatus.Stopped => stage.Latest?.Outcome?.Explanation ?? "",
         _ => "",

@@ -61,6 +61,9 @@ internal sealed class Invariants
         foreach (var stage in run.Stages)
         {
             stage.Attempts.Select(attempt => attempt.Number).ShouldBe(Enumerable.Range(1, stage.Attempts.Count));
+            stage.Attempts.All(attempt => attempt.WaitsFor is null || attempt is { Started: null, Outcome: null, Finished: null }).ShouldBeTrue("only what has not begun waits for something");
+            stage.Attempts.All(attempt => attempt.WaitsFor is not { } reason || (reason.Length is > 0 and <= Attempt.MaxReasonLength + 1 && reason == PlainText.Line(reason, Attempt.MaxReasonLength)))
+                .ShouldBeTrue("a reason is a short line of plain text");
             stage.Attempts.SkipLast(1).All(attempt => attempt.Outcome!.Kind == OutcomeKind.InfrastructureFailed).ShouldBeTrue("only what we lost is tried again");
         }
 

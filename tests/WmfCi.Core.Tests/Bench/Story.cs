@@ -106,6 +106,8 @@ internal sealed class Story
 
     public Story NothingConfigured() => Deliver(new Event.SourcePrepared(Run.Id, SourceOf("tree-1"), null, []));
 
+    public Story Waits(string stage, string reason) => Deliver(new Event.StageWaiting(Newest(stage), reason));
+
     public Story Started(string stage) => Deliver(new Event.StageStarted(Newest(stage)));
 
     public Story Succeeded(string stage, int artifacts = 0) => Finished(stage, new StageOutcome { Kind = OutcomeKind.Succeeded, ArtifactCount = artifacts });

@@ -15,6 +15,8 @@ public sealed class OrderProperties
 {
     private const int Longest = 80;
 
+    private static readonly string[] _reasons = ["no node has room", "", " \n\t", "the image is pulled\u001b[31m\0\u202E", new('x', 5_000), string.Concat(Enumerable.Repeat("👍", 400))];
+
     private static readonly Pipeline[] _pipelines =
     [
         Plans.Usual,
@@ -137,6 +139,7 @@ public sealed class OrderProperties
         var effect = begun[^Math.Min((detail % 4) + 1, begun.Count)];
         story.Deliver((detail / 2) switch
         {
+            _ when detail is 1 or 15 => new Event.StageWaiting(effect.Attempt, _reasons[story.All.Count % _reasons.Length]),
             7 => new Event.StageStarted(effect.Attempt),
             6 => new Event.EffectGaveUp(effect, "no worker"),
             5 => new Event.StageFinished(effect.Attempt, new StageOutcome { Kind = OutcomeKind.InfrastructureFailed }),

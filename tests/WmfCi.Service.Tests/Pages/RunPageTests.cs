@@ -29,6 +29,20 @@ public sealed class RunPageTests
         page.QuerySelectorAll(".runs tbody tr").Select(row => row.QuerySelector("a")!.GetAttribute("href")).ShouldBe(["/runs/5"]);
     }
 
+    [Theory]
+    [InlineData("/", "#now .node")]
+    [InlineData("/runs/7", "table tr")]
+    [InlineData("/runs/7/docs", ".note")]
+    public async Task A_queued_stage_says_what_it_waits_for(string path, string place)
+    {
+        await using var host = await PageHost.StartAsync();
+        await host.AddAsync(Sample.WaitingFor(7, "No node has " + Hostile));
+        var page = await host.PageAsync(path);
+        page.QuerySelectorAll(place).ShouldContain(element => element.TextContent.Contains("Waiting: No node has " + Hostile, StringComparison.Ordinal));
+        page.QuerySelectorAll("script:not([src]), b[title]").ShouldBeEmpty();
+        page.Body!.TextContent.ShouldNotContain("waits for a free worker");
+    }
+
     [Fact]
     public async Task An_overview_without_runs_says_so()
     {

@@ -60,6 +60,8 @@ internal static class Sample
     public static Run Running(long id) => Prepared(id).With(Done("commit", 64)).With(new StageRun("docs", [new Attempt(1, s_began)], null))
         .With(new StageRun("acceptance", [new Attempt(1, s_began.AddSeconds(65), s_began.AddSeconds(66))], null));
 
+    public static Run WaitingFor(long id, string reason) => Running(id).With(new StageRun("docs", [new Attempt(1, s_began) { WaitsFor = reason }], null));
+
     public static Run Of(this Run run, string project, int number) => run with { Change = new ChangeId(project, number) };
 
     public static Run At(this Run run, TimeSpan ago) => run with { Created = PageHost.Now - ago, Finished = run.Finished is { } finished ? PageHost.Now - ago + (finished - run.Created) : null };

@@ -19,7 +19,7 @@ public sealed class AttemptLogTests : ShellTest
         await base.DisposeAsync();
     }
 
-    private AttemptLog Open() => new(Attempt, _folder.Path, new Logs(Source), () => Task.CompletedTask, Surroundings());
+    private AttemptLog Open() => new(Attempt, _folder.Path, new Logs(Source), new AttemptNews(() => Task.CompletedTask, _ => Task.CompletedTask), Surroundings());
 
     private static ReadOnlyMemory<byte> Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
