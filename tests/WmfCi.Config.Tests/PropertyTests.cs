@@ -35,7 +35,7 @@ public sealed class PropertyTests
           kubernetes:
             namespace: ci
             image: r/p:1
-            exchange: {url: "https://x", listen: "https://0.0.0.0:1", certificate-file: c, key-file: k}
+            exchange: {url: "https://x", listen: "https://0.0.0.0:1", certificate-file: c, key-file: k, authority-file: a}
             workers: {default: {cpu: 500m, cpu-limit: 2, node-selector: {a/b: c}, tolerations: [{key: a, seconds: 1, effect: NoExecute}]}, b: {memory: 1GiB}}
             worker: b
             users: {first: 2000, count: 300}
@@ -207,6 +207,7 @@ public sealed class PropertyTests
         ((long)cluster.Users.First + cluster.Users.Count).ShouldBeInRange(1, 1L << 31);
         cluster.Blocked.ShouldAllBe(range => range.PrefixLength > 0);
         (cluster.Exchange.CertificateFile is not null && cluster.Exchange.KeyFile is not null).ShouldBe(cluster.Exchange.Listen.Scheme == "https");
+        (cluster.Exchange.AuthorityFile is not null).ShouldBe(cluster.Exchange.Url.Scheme == "https");
     }
 
     /// <summary>What the rest of the service relies on.</summary>

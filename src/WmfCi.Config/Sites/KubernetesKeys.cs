@@ -40,7 +40,7 @@ internal static class KubernetesKeys
                 "authority-file",
                 "path",
                 _path,
-                "The certificate of the authority that pods believe (PEM), for an `url` with `https://`. Without it: the authorities in wmfci-pod's image.",
+                "The certificate of the authority that pods believe, and no other (PEM); needed for an `url` with `https://`.",
                 "authority-file: /etc/wmfci/ca.crt") { Otherwise = ["ca-file", "ca", "authority"] },
         ])
     { AdviseOnUnknown = SiteRules.AdviseOnSecret };

@@ -82,7 +82,10 @@ internal sealed class KubernetesReader(SiteValues values, RunnerSettings runner)
 
         if (listens && !url && exchange.Find("url") is { } at)
             mistakes.Add(at.At, "`listen` is https, but pods would speak plain HTTP with it.", "Write `https://` in `url`.");
-        if (!url && exchange.Entry("authority-file") is { } authority)
+        var authority = exchange.Entry("authority-file");
+        if (url && authority is null && !exchange.Refused.Contains("authority-file"))
+            mistakes.Add(exchange.Find("url")!.At, "`url` is https, but there is no `authority-file`, and pods know no authorities of their own.", "Add `authority-file:` with the path of a PEM file.");
+        if (!url && authority is not null)
             mistakes.Add(authority.Key.At, "`authority-file` is not used, because `url` is not https.", "Write `https://` in `url`, or remove it.");
     }
 

@@ -62,7 +62,7 @@ public sealed record ExchangeSettings
     /// <summary>The key of the certificate, PEM.</summary>
     public string? KeyFile { get; init; }
 
-    /// <summary>The certificate of the authority that pods believe, PEM; null without https, and where the pods' own image knows it.</summary>
+    /// <summary>The certificate of the one authority that pods believe, PEM; set exactly when <see cref="Url"/> is https.</summary>
     public string? AuthorityFile { get; init; }
 }
 
