@@ -57,7 +57,7 @@ public abstract class RunnerContract
         var first = new Heard();
         using var crash = new CancellationTokenSource();
         var running = here.Runner.RunAsync(spec, first, crash.Token);
-        await first.PrintedAsync("before", here.Token);
+        await first.PrintedAsync("before", running, here.Token);
         await crash.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(running);
         await here.RestartAsync();
@@ -76,11 +76,12 @@ public abstract class RunnerContract
         var spec = await here.SpecAsync(here.StageOf("echo begun; sleep 1000"));
         var heard = new Heard();
         var running = here.Runner.RunAsync(spec, heard, here.Token);
-        await heard.PrintedAsync("begun", here.Token);
+        await heard.PrintedAsync("begun", running, here.Token);
         await here.Runner.StopAsync(spec.Id, here.Token);
 
         (await running).Kind.ShouldBe(OutcomeKind.Stopped);
-        (await here.PodAsync()).ShouldBeNull();
+        // The pod's object may outlive its processes by a moment.
+        (await here.PodAsync())?.Status.InitContainerStatuses.ShouldAllBe(container => container.State.Running == null);
         await here.Runner.StopAsync(spec.Id, here.Token);
     }
 

@@ -77,7 +77,15 @@ internal sealed class Worksite : IAsyncDisposable
         var here = new Worksite(site, configure);
         var labels = new Dictionary<string, string>(StringComparer.Ordinal) { ["pod-security.kubernetes.io/enforce"] = "restricted" };
         await here.Cluster.Retries.RunAsync(token => here.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = here.Namespace, Labels = labels } }, cancellationToken: token), here.Token);
-        await here.Runner.StartAsync(wanted: null, here.Token);
+        try
+        {
+            await here.Runner.StartAsync(wanted: null, here.Token);
+        }
+        catch
+        {
+            await here.DisposeAsync();
+            throw;
+        }
         return here;
     }
 
@@ -206,8 +214,13 @@ internal sealed class Heard : IAttemptObserver
         }
     }
 
-    /// <summary>Waits until it printed a text.</summary>
-    public Task PrintedAsync(string text, CancellationToken cancellationToken) => UntilAsync(heard => heard.Output.Contains(text, StringComparison.Ordinal), cancellationToken);
+    /// <summary>Waits until it printed a text; an attempt that ends before fails the test.</summary>
+    public async Task PrintedAsync(string text, Task<AttemptReport> running, CancellationToken cancellationToken)
+    {
+        var printed = UntilAsync(heard => heard.Output.Contains(text, StringComparison.Ordinal), cancellationToken);
+        if (await Task.WhenAny(printed, running) == running) Output.ShouldContain(text, customMessage: (await running).ToString());
+        await printed;
+    }
 
     public Task StepStartedAsync(string step, CancellationToken cancellationToken) => Take(() =>
     {
