@@ -64,6 +64,9 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     /// <summary>Where pods find the exchange, once started; null before.</summary>
     public Uri? ExchangeUrl { get; private set; }
 
+    /// <summary>What keeps stages from running now, one sentence; null where nothing does.</summary>
+    public string? Problem => !_exchange.Task.IsCompletedSuccessfully ? _parts.Jobs.Trouble?.Message ?? "It waits for the cluster." : _parts.Jobs.Trouble?.Message ?? _parts.Pods.Trouble?.Message;
+
     /// <summary>Opens the exchange, sets the namespace's network policies, and begins to watch. Waits for the cluster.</summary>
     /// <param name="wanted">The attempts that are wanted, so that leftovers are known; null where nothing is to be removed.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using WmfCi.Kubernetes;
 using WmfCi.LocalRunner;
 using WmfCi.Ports;
 using WmfCi.Service.Effects;
@@ -30,5 +31,7 @@ internal static class PageWiring
         }
         if (roles.HasFlag(Roles.Runner) && services.GetRequiredService<IJobRunner>() is LocalJobRunner local)
             yield return new HealthCheck("runner", async cancellationToken => (await local.CheckAsync(cancellationToken)).HostProblem);
+        if (roles.HasFlag(Roles.Runner) && services.GetRequiredService<IJobRunner>() is KubernetesJobRunner kubernetes)
+            yield return new HealthCheck("cluster", _ => Task.FromResult(kubernetes.Problem));
     }
 }

@@ -1,7 +1,9 @@
 using Npgsql;
 using WmfCi.Config.Sites;
+using WmfCi.Core;
 using WmfCi.Gerrit;
 using WmfCi.Git;
+using WmfCi.Kubernetes;
 using WmfCi.LocalRunner;
 using WmfCi.Workspaces;
 
@@ -63,4 +65,47 @@ public static class SiteOptions
         LogBytes = site.Runner.Log,
         Collection = new CollectionBounds { MaxFiles = site.Runner.ArtifactFiles, MaxTotalBytes = site.Runner.Artifacts },
     };
+
+    /// <summary>How the cluster of stages is reached.</summary>
+    public static ClusterOptions ClusterOptions(this KubernetesSettings settings) =>
+        new() { Kubeconfig = settings.Kubeconfig, Context = settings.Context, Namespace = settings.Namespace };
+
+    /// <summary>The bounds of stages in a cluster.</summary>
+    public static KubernetesRunnerOptions KubernetesOptions(this Site site, KubernetesSettings settings) => new()
+    {
+        Namespace = settings.Namespace,
+        Image = settings.Image,
+        PullSecret = settings.PullSecret,
+        Exchange = new Kubernetes.ExchangeOptions(settings.Exchange.Listen, WithSlash(settings.Exchange.Url))
+        {
+            Tls = settings.Exchange is { CertificateFile: { } certificate, KeyFile: { } key } ? (certificate, key) : null,
+            AuthorityFile = settings.Exchange.AuthorityFile,
+        },
+        Workers = settings.Workers.ToDictionary(worker => worker.Name, Worker, StringComparer.Ordinal),
+        DefaultWorker = settings.Worker,
+        Users = new Kubernetes.UserRange(settings.Users.First, settings.Users.Count),
+        Blocked = settings.Blocked.Select(block => block.ToString()).ToValueArray(),
+        Services = new ServiceBounds { CpuMillis = settings.Services.MilliCpu, MemoryBytes = settings.Services.Memory, DiskBytes = settings.Services.Disk },
+        LogBytes = site.Runner.Log,
+        Collection = new CollectionBounds { MaxFiles = site.Runner.ArtifactFiles, MaxTotalBytes = site.Runner.Artifacts },
+    };
+
+    private static Kubernetes.WorkerClass Worker(Config.Sites.WorkerClass worker) => new()
+    {
+        Name = worker.Name,
+        CpuMillis = worker.MilliCpu,
+        CpuLimitMillis = worker.MilliCpuLimit,
+        MemoryBytes = worker.Memory,
+        DiskBytes = worker.Disk,
+        MaxProcesses = worker.Processes,
+        Architecture = worker.Architecture,
+        NodeSelector = worker.NodeSelector.Select(label => KeyValuePair.Create(label.Key, label.Value)).ToValueArray(),
+        Tolerations = worker.Tolerations.Select(taint => new Kubernetes.Toleration(
+            taint.Key, taint.Exists ? "Exists" : "Equal", taint.Exists ? null : taint.Value, taint.Effect, taint.Seconds)).ToValueArray(),
+        RuntimeClass = worker.RuntimeClass,
+        PriorityClass = worker.PriorityClass,
+        Waits = worker.Waits,
+    };
+
+    private static Uri WithSlash(Uri url) => url.AbsolutePath.EndsWith('/') ? url : new Uri(url + "/");
 }

@@ -6,7 +6,6 @@ using Npgsql;
 using WmfCi.Config.Sites;
 using WmfCi.Gerrit;
 using WmfCi.Git;
-using WmfCi.LocalRunner;
 using WmfCi.ObjectStore;
 using WmfCi.Ports;
 using WmfCi.Service.Effects;
@@ -68,7 +67,7 @@ public static class Wiring
     {
         services.TryAddSingleton<ICodeReview>(provider => new GerritCodeReview(site.GerritOptions(), provider.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<IArtifactStore>(provider => new FolderStore(Path.Combine(site.State, "store"), provider.GetRequiredService<TimeProvider>()));
-        services.TryAddSingleton<IJobRunner>(provider => new LocalJobRunner(site.RunnerOptions(), provider.GetRequiredService<IArtifactStore>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddRunnerPort(site);
     }
 
     private static void AddController(this IServiceCollection services, Serving serving)
@@ -94,7 +93,7 @@ public static class Wiring
         services.AddSingleton(provider => new StageTables(
             provider.GetRequiredService<Inbox>(), provider.GetRequiredService<Logs>(), provider.GetRequiredService<Artifacts>(), Path.Combine(serving.Site.State, "logs")));
         services.AddSingleton<StageEffects>();
-        services.AddPool(serving, Pools.Runner, serving.Site.Runner.Slots, provider => provider.GetRequiredService<StageEffects>().HandleAsync, provider => provider.GetRequiredService<StageEffects>().PrepareAsync);
+        services.AddPool(serving, Pools.Runner, serving.Site.Runner.Slots, provider => provider.GetRequiredService<StageEffects>().HandleAsync, provider => provider.PrepareRunnerAsync);
     }
 
     private static void AddPool(this IServiceCollection services, Serving serving, string name, int slots, Func<IServiceProvider, EffectHandler> handler, Func<IServiceProvider, Func<CancellationToken, Task>>? prepare = null)

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Npgsql;
 using WmfCi.Core;
 using WmfCi.Core.Rules;
+using WmfCi.Core.Runs;
 
 namespace WmfCi.Storage;
 
@@ -191,6 +192,17 @@ public sealed class Outbox(NpgsqlDataSource source, LeaseTimes? times = null)
         await using var command = source.Command(
             $"select min(greatest(available_at, claimed_until, now())) - now() from effects one where pool = $1 and state = 0 and {HasItsTurn}", Sql.Value(pool));
         return await command.ExecuteScalarAsync(cancellationToken) as TimeSpan?;
+    }
+
+    /// <summary>The attempts that are wanted and not recorded yet, those in work included: everything else that a runner finds of its own is a leftover.</summary>
+    public async Task<IReadOnlyCollection<AttemptId>> ReadWantedAttemptsAsync(CancellationToken cancellationToken)
+    {
+        await using var command = source.Command(
+            "select body -> 'attempt' from effects where pool = $1 and state = 0", Sql.Value(Pools.Runner));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var wanted = new List<AttemptId>();
+        while (await reader.ReadAsync(cancellationToken)) wanted.Add(JsonSerializer.Deserialize<AttemptId>(reader.GetString(0), CoreJson.Options)!);
+        return wanted;
     }
 
     private async Task<bool> EndAsync(EffectClaim claim, NpgsqlBatchCommand fence, IReadOnlyCollection<Event> came, IEnumerable<NpgsqlBatchCommand> more, CancellationToken cancellationToken)

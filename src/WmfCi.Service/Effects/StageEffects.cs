@@ -1,10 +1,8 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Rules;
 using WmfCi.Core.Runs;
-using WmfCi.LocalRunner;
 using WmfCi.Ports;
 using WmfCi.Storage;
 
@@ -15,27 +13,10 @@ namespace WmfCi.Service.Effects;
 /// <param name="store">Where sources, artifacts and logs are.</param>
 /// <param name="tables">What is recorded.</param>
 /// <param name="surroundings">Clock, log, crash test.</param>
-public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store, StageTables tables, Surroundings surroundings)
+public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageTables tables, Surroundings surroundings)
 {
     /// <summary>How long an attempt that is to stop may go on before it is told again.</summary>
     public static readonly TimeSpan StopAgainAfter = TimeSpan.FromSeconds(5);
-
-    private readonly ILogger<StageEffects> _logger = surroundings.Loggers.CreateLogger<StageEffects>();
-
-    /// <summary>Removes what dead processes left on this machine, before the first stage.</summary>
-    public async Task PrepareAsync(CancellationToken cancellationToken)
-    {
-        if (runner is not LocalJobRunner local) return;
-        try
-        {
-            Swept(await local.SweepAsync(cancellationToken));
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or System.ComponentModel.Win32Exception)
-        {
-            // Stages run all the same: what was left is in nobody's way but the disk's.
-            NotSwept(error);
-        }
-    }
 
     /// <summary>Carries out an effect of the pool <see cref="Pools.Runner"/>.</summary>
     public async Task<EffectResult> HandleAsync(EffectClaim claim, Task stop, CancellationToken cancellationToken)
@@ -106,12 +87,6 @@ public sealed partial class StageEffects(IJobRunner runner, IArtifactStore store
             Facts = Facts(wanted),
         };
     }
-
-    [LoggerMessage(LogLevel.Information, "{Attempts} attempts of dead processes were swept away")]
-    private partial void Swept(int attempts);
-
-    [LoggerMessage(LogLevel.Error, "What dead processes left could not be swept away")]
-    private partial void NotSwept(Exception error);
 
     private static ValueArray<Variable> Facts(Effect.RunStage wanted) =>
     [

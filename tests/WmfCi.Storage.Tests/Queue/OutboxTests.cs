@@ -202,4 +202,19 @@ public sealed class OutboxTests : DatabaseTest
         }
         (await new Upkeep(Source).QuarantineAsync(10, Cancel)).ShouldHaveSingleItem().Reason.ShouldContain("cannot be read");
     }
+
+    [Fact]
+    public async Task Attempts_are_wanted_from_the_wish_until_their_end_is_recorded()
+    {
+        var (first, second) = (new AttemptId(new RunId(7), "unit [php=8.1]", 1), new AttemptId(new RunId(7), "lint", 2));
+        await WishAsync(Lane, Samples.RunStage(first), Samples.RunStage(second), Samples.Prepare(1));
+        (await Outbox.ReadWantedAttemptsAsync(Cancel)).ShouldBe([first, second], ignoreOrder: true);
+
+        foreach (var claim in await Outbox.ClaimAsync(Pools.Runner, 5, "me", Cancel))
+        {
+            (await Outbox.ReadWantedAttemptsAsync(Cancel)).ShouldContain(((Effect.RunStage)claim.Effect).Attempt, "what is in work is wanted");
+            await Outbox.CompleteAsync(claim, [], [], Cancel);
+        }
+        (await Outbox.ReadWantedAttemptsAsync(Cancel)).ShouldBeEmpty();
+    }
 }
