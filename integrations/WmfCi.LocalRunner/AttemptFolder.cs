@@ -96,6 +96,16 @@ internal sealed class AttemptFolder
         return trash;
     }
 
+    /// <summary>Moves the workspace where it is kept.</summary>
+    /// <returns>Where it is now; null when none is to be kept, or there is none.</returns>
+    public string? KeepIn(string? folder)
+    {
+        if (folder is null || !Directory.Exists(Work)) return null;
+        var kept = Path.Combine(Directory.CreateDirectory(folder, OwnerOnly).FullName, Key);
+        Directory.Move(Work, kept);
+        return kept;
+    }
+
     private void MakeOwned(string folder)
     {
         Directory.CreateDirectory(folder, OwnerOnly);

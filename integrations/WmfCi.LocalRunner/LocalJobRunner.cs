@@ -186,7 +186,9 @@ public sealed class LocalJobRunner : IJobRunner, IAsyncDisposable
         using var log = new AttemptLog(observer, _parts.Options.LogBytes);
         try
         {
-            return await new AttemptRun(_parts, spec, folder, log, attempt.Stop).RunAsync();
+            var report = await new AttemptRun(_parts, spec, folder, log, attempt.Stop).RunAsync();
+            if (folder.KeepIn(_parts.Options.KeptFolder) is { } kept) await log.NoteAsync($"The workspace is kept: {kept}", default);
+            return report;
         }
         catch (Exception error)
         {

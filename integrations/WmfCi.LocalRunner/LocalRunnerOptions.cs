@@ -39,6 +39,9 @@ public sealed record LocalRunnerOptions
     /// <summary>How long the report of an attempt is kept, to be answered again to who asks again. A day by default.</summary>
     public TimeSpan ReportsKept { get; init; } = TimeSpan.FromDays(1);
 
+    /// <summary>Where the workspace of each attempt is kept as its last step left it, on the disk of <see cref="WorkFolder"/>; null keeps none, the default. Nothing removes it.</summary>
+    public string? KeptFolder { get; init; }
+
     /// <summary>The bounds on source snapshots.</summary>
     public SnapshotBounds Snapshot { get; init; } = new();
 

@@ -14,6 +14,7 @@ internal static class PageWiring
 {
     public static PageOptions PageOptions(this IServiceProvider services, Serving serving) => new()
     {
+        Url = serving.Site.Url.ToString().TrimEnd('/'),
         CodeReviewUrl = serving.Site.Gerrit.Url.ToString().TrimEnd('/'),
         Capacity = _ => ValueTask.FromResult(CapacityHere(services)),
         HealthChecks = [.. HealthChecks(services, serving.Roles)],

@@ -25,6 +25,9 @@ internal static class PackedHistory
             if (tags.Count > 0)
                 await File.WriteAllTextAsync(
                     Path.Combine(work.FullName, "packed-refs"), "# pack-refs with: sorted\n" + string.Concat(tags.Select(tag => $"{tag.Id} {tag.Name}\n")), cancellationToken);
+            // Where the repository's own history ends early, so does the snapshot's.
+            var shallow = Path.Combine(repository.GitDirectory, "shallow");
+            if (File.Exists(shallow)) File.Copy(shallow, Path.Combine(work.FullName, "shallow"));
             Directory.CreateDirectory(Path.Combine(work.FullName, "refs"));
             await Copy(work, to, cancellationToken);
         }

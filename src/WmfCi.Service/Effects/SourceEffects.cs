@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.IO.Pipelines;
 using WmfCi.Config.Pipelines;
 using WmfCi.Config.Yaml;
 using WmfCi.Core;
@@ -27,17 +26,11 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
     /// <summary>How long a merge may take. Texts can be made on which comparing lines takes hours.</summary>
     public static readonly TimeSpan MaxMergeTime = TimeSpan.FromMinutes(1);
 
-    /// <summary>How many submodules a source may name; all of them are remembered with every run.</summary>
-    public const int MaxSubmodules = 1000;
-
     /// <summary>How many files in conflict are remembered.</summary>
     public const int MaxConflicts = 200;
 
     /// <summary>How often something that is not there, or cannot be read, is looked for before it is the change's fault and not the mirror's.</summary>
     public const int MaxLooks = 3;
-
-    /// <summary>The largest snapshot that is published, compressed.</summary>
-    public const long MaxSnapshotBytes = 8L << 30;
 
     private const int MaxNameShown = 200;
 
@@ -160,39 +153,9 @@ public sealed class SourceEffects(Mirror mirrors, ICodeReview review, IArtifactS
         if (await artifacts.FindSnapshotAsync(project, key, history, cancellationToken) is { } known)
             return (known.Digest, known.Submodules);
 
-        var pipe = new Pipe();
-        var storing = StoreAsync(pipe.Reader, cancellationToken);
-        SnapshotSummary summary;
-        try
-        {
-            summary = await SourceSnapshot.Write(repository, merge.Commit, pipe.Writer.AsStream(leaveOpen: true), SnapshotOptions.Default with { IncludeHistory = history }, cancellationToken);
-            await pipe.Writer.CompleteAsync();
-        }
-        catch (Exception error)
-        {
-            await pipe.Writer.CompleteAsync(error);
-            await ((Task)storing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            throw;
-        }
-        var blob = await storing;
-        if (summary.Submodules.Length > MaxSubmodules) throw new SnapshotTooLargeException($"The source names {summary.Submodules.Length} submodules; {MaxSubmodules} are allowed.");
-        var submodules = summary.Submodules.Select(one => new Core.Runs.Submodule(one.Path.Text, one.Commit, one.Url ?? "")).ToValueArray();
+        var (blob, submodules) = await PublishedSource.PutAsync(store, repository, (merge.Commit, history), cancellationToken);
         await artifacts.AddSnapshotAsync(project, key, history, new StoredSnapshot(blob.Digest, blob.Size, submodules), cancellationToken);
         return (blob.Digest, submodules);
-    }
-
-    // A store that fails while the source is written must end the writing, which would else wait for it for ever.
-    private async Task<Blob> StoreAsync(PipeReader reader, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await store.PutAsync(reader.AsStream(leaveOpen: true), MaxSnapshotBytes, cancellationToken);
-        }
-        catch (Exception error)
-        {
-            await reader.CompleteAsync(error);
-            throw;
-        }
     }
 
     private sealed record Merge(string Commit, string Tree, string Base);

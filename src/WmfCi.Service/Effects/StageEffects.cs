@@ -88,7 +88,8 @@ public sealed class StageEffects(IJobRunner runner, IArtifactStore store, StageT
         };
     }
 
-    private static ValueArray<Variable> Facts(Effect.RunStage wanted) =>
+    /// <summary>What the steps of a stage are told about what they test; a replay elsewhere tells the same.</summary>
+    internal static ValueArray<Variable> Facts(Effect.RunStage wanted) =>
     [
         new("WMFCI_RUN", wanted.Attempt.Run.ToString()),
         new("WMFCI_STAGE", wanted.Stage.Id),

@@ -8,6 +8,9 @@ public sealed record PageOptions
     /// <summary>What the service is called in titles.</summary>
     public string SiteName { get; init; } = "WmfCi";
 
+    /// <summary>Where people reach these pages, without a slash at the end; empty where it is not known.</summary>
+    public string Url { get; init; } = "";
+
     /// <summary>Where people reach the code review, without a slash at the end; empty for no links to it. Only <c>http</c> and <c>https</c> become links.</summary>
     public string CodeReviewUrl { get; init; } = "";
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Prometheus;
 using WmfCi.Service.Pages.Assets;
+using WmfCi.Service.Pages.Replay;
 using WmfCi.Service.Pages.Terminal;
 
 namespace WmfCi.Service.Pages;
@@ -31,6 +32,7 @@ public static class PageSetup
         services.AddSingleton<LogReader>();
         services.AddSingleton<RunPages>();
         services.AddSingleton<StagePages>();
+        services.AddSingleton<ReplayPages>();
         services.AddSingleton<HealthPages>();
         services.AddSingleton<PageGuard>();
         return services;
@@ -43,6 +45,7 @@ public static class PageSetup
         var pages = endpoints.MapGroup("").AddEndpointFilter(guard);
         MapRuns(pages);
         MapStages(pages);
+        MapReplays(pages);
         pages.MapMethods("/health/live", s_reading, HealthPages.Live);
         pages.MapMethods("/health/ready", s_reading, (HealthPages health, CancellationToken cancel) => health.ReadyAsync(cancel));
         pages.MapMethods("/assets/{name}", s_reading, (string name) => PageAssets.Find(name) ?? PageGuard.NotFound());
@@ -58,6 +61,13 @@ public static class PageSetup
         pages.MapMethods("/changes/{number:int}/{**project}", s_reading, (int number, string? project, RunPages runs, CancellationToken cancel) => runs.ChangeAsync(number, project ?? "", cancel));
         pages.MapMethods("/projects/{**project}", s_reading, (string? project, string? before, RunPages runs, CancellationToken cancel) => runs.ProjectAsync(project ?? "", before, cancel));
         pages.MapMethods("/quarantine", s_reading, (RunPages runs, CancellationToken cancel) => runs.QuarantineAsync(cancel));
+    }
+
+    // Not below /runs/N: there every word is the name of a stage.
+    private static void MapReplays(RouteGroupBuilder pages)
+    {
+        pages.MapMethods("/replays/{run:long}", s_reading, (long run, ReplayPages replays, CancellationToken cancel) => replays.DocumentAsync(run, cancel));
+        pages.MapMethods("/replays/{run:long}/source", s_reading, (long run, ReplayPages replays, HttpContext http, CancellationToken cancel) => replays.SourceAsync(run, http.Response, cancel));
     }
 
     private static void MapStages(RouteGroupBuilder pages)
