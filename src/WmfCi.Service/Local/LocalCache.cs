@@ -17,7 +17,9 @@ internal sealed class LocalCache : IArtifactStore
     /// <exception cref="IOException">It cannot be made.</exception>
     public LocalCache(string folder, TimeProvider time)
     {
+        if (OperatingSystem.IsWindows()) throw new PlatformNotSupportedException("The cache needs file modes.");
         (_folder, _time) = (folder, time);
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         _store = new FolderStore(Path.Combine(folder, "store"), time);
     }
 

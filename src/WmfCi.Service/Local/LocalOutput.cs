@@ -57,7 +57,7 @@ internal sealed class LocalOutput(Stream output, TimeProvider time)
             _prefix = whole.IsPrefixed ? Encoding.UTF8.GetBytes(stage + " | ") : [];
         }
 
-        public Task StepStartedAsync(string step, CancellationToken cancellationToken) => OwnAsync($"==> {_stage}: {step}");
+        public Task StepStartedAsync(string step, CancellationToken cancellationToken) => OwnAsync(_prefix.Length == 0 ? $"==> {_stage}: {step}" : $"==> {step}");
 
         public Task NoteAsync(string line, CancellationToken cancellationToken) => OwnAsync($"[wmfci] {line}");
 

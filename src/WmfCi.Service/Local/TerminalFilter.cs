@@ -95,7 +95,7 @@ internal sealed class TerminalFilter
         {
             _place = Place.Text;
             if (one != (byte)'m' || _length >= MaxParameters || _sequence.AsSpan(0, _length).ContainsAnyExcept(s_parameters)) return;
-            _coloured = true;
+            _coloured = !(_length == 0 || (_length == 1 && _sequence[0] == (byte)'0'));
             to.Write("\e["u8);
             to.Write(_sequence.AsSpan(0, _length));
             Put(one, to);
