@@ -37,6 +37,9 @@ public sealed partial class Clone : IDisposable
         await GitAsync(["config", "user.email", $"{_user}@example.org"], cancellationToken);
     }
 
+    /// <summary>Where it is.</summary>
+    public string Folder => _folder;
+
     /// <summary>Writes a file; an empty text deletes it.</summary>
     public Clone Write(string path, string text)
     {
