@@ -61,6 +61,8 @@ internal sealed class LocalOutput(Stream output, TimeProvider time)
 
         public Task NoteAsync(string line, CancellationToken cancellationToken) => OwnAsync($"[wmfci] {line}");
 
+        public Task AsideAsync(string title, CancellationToken cancellationToken) => StepStartedAsync(title, cancellationToken);
+
         public Task WaitingAsync(string reason, CancellationToken cancellationToken) => NoteAsync(reason, cancellationToken);
 
         public Task RestartAsync(CancellationToken cancellationToken) => NoteAsync("What follows begins again from the start, complete.", cancellationToken);
