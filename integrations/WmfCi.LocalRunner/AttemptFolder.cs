@@ -73,6 +73,14 @@ internal sealed class AttemptFolder
         NativeFiles.WriteReadable(Path.Combine(Root, "etc", "hosts"), "127.0.0.1 localhost ci\n::1 localhost ci\n");
     }
 
+    /// <summary>Makes the names of services known to whoever gets the attempt's <c>/etc/hosts</c>.</summary>
+    public void NameServices(IEnumerable<string> names)
+    {
+        File.AppendAllText(Path.Combine(Root, "etc", "hosts"), string.Concat(names.Select(name => $"127.0.0.1 {name}\n")));
+        // What is left of containers is looked for only where such a file is.
+        File.WriteAllText(Path.Combine(Root, "services.pid"), "");
+    }
+
     /// <summary>Makes what one step has for itself.</summary>
     /// <returns>The paths below <see cref="Root"/> of its script, its temporary folder and its home.</returns>
     public (string Script, string Temporary, string Home) CreateStep(int number, string script)

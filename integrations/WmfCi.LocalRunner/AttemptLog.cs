@@ -28,6 +28,8 @@ internal sealed class AttemptLog(IAttemptObserver observer, long maxBytes) : IDi
         await InTurnAsync(() => observer.StepStartedAsync(step, cancellationToken), cancellationToken);
     }
 
+    public Task AsideAsync(string title, CancellationToken cancellationToken) => InTurnAsync(() => observer.AsideAsync(title, cancellationToken), cancellationToken);
+
     public Task NoteAsync(string line, CancellationToken cancellationToken) => InTurnAsync(() => observer.NoteAsync(line, cancellationToken), cancellationToken);
 
     public async Task OutputAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)

@@ -45,6 +45,8 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         }
         finally
         {
+            // The first of them lends its network to the others, and goes last.
+            _containers.Reverse();
             foreach (var name in _containers) await parts.Podman.RemoveAsync(name);
         }
     }
@@ -54,12 +56,16 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     private static AttemptReport Report(OutcomeKind kind, string explanation, string? step = null, int? exitCode = null) =>
         new() { Kind = kind, Explanation = explanation, FailedStep = step, ExitCode = exitCode };
 
+    private static AttemptReport Report((string Why, bool IsMisconfigured) trouble) => Report(trouble.IsMisconfigured ? OutcomeKind.Misconfigured : OutcomeKind.InfrastructureFailed, trouble.Why);
+
     private static AttemptReport Report(StopOrder order, string? step = null) => Report(order.Kind, order.Explanation, step);
 
     private string? Misconfiguration()
     {
         const int maxVariableBytes = 1 << 20;
-        if (!spec.Stage.Services.IsEmpty)
+        if (!spec.Stage.Services.IsEmpty && Options.HasServices && IsHost)
+            return $"The stage has services ({string.Join(", ", spec.Stage.Services.Select(service => service.Name))}), which on this machine only steps in a container reach. Give it a named image instead of `host`.";
+        if (!spec.Stage.Services.IsEmpty && !Options.HasServices)
             return $"The stage has services ({string.Join(", ", spec.Stage.Services.Select(service => service.Name))}), which run only where stages run on Kubernetes; this site runs them on its own machine. Take `services` out, or ask the operators for a cluster.";
         var total = 0;
         foreach (var variable in spec.Stage.Environment.Concat(spec.Facts))
@@ -96,8 +102,13 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
 
     private async Task<AttemptReport?> EnsureImageAsync()
     {
-        var missing = await parts.Podman.EnsureImageAsync(spec.Stage.Image, line => log.NoteAsync(line, default), stop.Ordered);
-        return missing is var (why, isMisconfigured) ? Report(isMisconfigured ? OutcomeKind.Misconfigured : OutcomeKind.InfrastructureFailed, why) : null;
+        foreach (var image in spec.Stage.Services.Select(service => service.Image).Prepend(spec.Stage.Image))
+        {
+            var missing = await parts.Podman.EnsureImageAsync(image, line => log.NoteAsync(line, default), stop.Ordered);
+            if (missing is { } trouble) return Report(trouble);
+        }
+
+        return null;
     }
 
     private async Task LayOutAsync(CancellationToken cancellationToken)
@@ -113,6 +124,18 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
         var timeout = spec.Stage.Timeout;
         await using var timer = parts.Time.CreateTimer(_ => stop.Stop(TimedOut(timeout)), state: null, timeout, Timeout.InfiniteTimeSpan);
         var begun = parts.Time.GetTimestamp();
+        if (spec.Stage.Services.IsEmpty) return await RunStepsAsync(group, () => timeout - parts.Time.GetElapsedTime(begun));
+        var services = new PodmanServices(Options, parts.Podman, folder, spec.Stage);
+        _containers.AddRange(services.Names);
+        await log.NoteAsync($"Starting {string.Join(", ", spec.Stage.Services.Select(service => service.Name))}.", default);
+        var trouble = await services.StartAsync(parts.Time, stop.Ordered);
+        var report = trouble is { } why ? Report(why) : await RunStepsAsync(group, () => timeout - parts.Time.GetElapsedTime(begun));
+        await services.TellAsync(log);
+        return report;
+    }
+
+    private async Task<AttemptReport> RunStepsAsync(ControlGroup? group, Func<TimeSpan> left)
+    {
         var number = 0;
         foreach (var step in spec.Stage.Steps)
         {
@@ -120,7 +143,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
             await log.StepStartedAsync(step.Name, default);
             var (script, temporary, home) = folder.CreateStep(++number, step.Script);
             var files = new StepFiles(folder, script, temporary, home, Variables()) { Number = number, Stage = spec.Stage };
-            using var sandbox = Make(files, group, timeout - parts.Time.GetElapsedTime(begun));
+            using var sandbox = Make(files, group, left());
             var end = await new StepSupervisor(parts.Launcher, log, stop, Options.StopGrace, parts.Time).RunAsync(sandbox, _watch);
             if (await JudgeAsync(step.Name, end) is { } report) return report;
         }

@@ -39,6 +39,11 @@ public sealed record LocalRunnerOptions
     /// <summary>How long the report of an attempt is kept, to be answered again to who asks again. A day by default.</summary>
     public TimeSpan ReportsKept { get; init; } = TimeSpan.FromDays(1);
 
+    /// <summary>
+    /// Whether stages may have services. What a service writes is bound by the disk only, so they are for a machine on which everybody's code is its owner's choice. Not by default.
+    /// </summary>
+    public bool HasServices { get; init; }
+
     /// <summary>Where the workspace of each attempt is kept as its last step left it, on the disk of <see cref="WorkFolder"/>; null keeps none, the default. Nothing removes it.</summary>
     public string? KeptFolder { get; init; }
 

@@ -13,6 +13,9 @@ public sealed class TinyImage : IDisposable
     /// <summary>Where it says that its programs are; null where it says nothing.</summary>
     public string? SearchPath { get; init; }
 
+    /// <summary>What it runs by itself, as JSON; null for nothing.</summary>
+    public string? Command { get; init; }
+
     public string Name => _name ??= Make();
 
     public void Dispose()
@@ -28,12 +31,12 @@ public sealed class TinyImage : IDisposable
         {
             Directory.CreateDirectory(Path.Combine(folder, "bin"));
             File.Copy("/bin/busybox", Path.Combine(folder, "bin", "busybox"));
-            foreach (var tool in !HasShell ? [] : new[] { "sh", "cat", "echo", "id", "env", "ls", "head", "tail", "touch", "grep", "hostname", "ip", "pwd" })
+            foreach (var tool in !HasShell ? [] : new[] { "sh", "cat", "echo", "id", "env", "ls", "head", "tail", "touch", "grep", "hostname", "ip", "pwd", "nc", "test" })
                 File.CreateSymbolicLink(Path.Combine(folder, "bin", tool), "busybox");
             var name = $"localhost/wmfci-test-{Guid.NewGuid():N}:latest";
             var archive = folder + ".tar";
             Needs.Run("tar", "-C", folder, "-cf", archive, ".");
-            Needs.Run("podman", ["import", .. SearchPath is null ? Array.Empty<string>() : [$"--change=ENV PATH={SearchPath}"], archive, name]);
+            Needs.Run("podman", ["import", .. SearchPath is null ? Array.Empty<string>() : [$"--change=ENV PATH={SearchPath}"], .. Command is null ? Array.Empty<string>() : [$"--change=CMD {Command}"], archive, name]);
             File.Delete(archive);
             return name;
         }
@@ -44,6 +47,8 @@ public sealed class TinyImage : IDisposable
     }
 }
 
+// Both look at which containers there are.
+[Collection(nameof(PodmanTests))]
 public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
 {
     [Fact]

@@ -5,8 +5,15 @@ using CliWrap;
 
 namespace WmfCi.LocalRunner.Sandboxes;
 
-/// <summary>What an ended container was.</summary>
-internal sealed record ContainerState(bool WasStarted, bool RanOutOfMemory, int ExitCode);
+/// <summary>What a container is or was.</summary>
+internal sealed record ContainerState(bool WasStarted, bool RanOutOfMemory, int ExitCode)
+{
+    /// <summary>The number of its first process on this machine; 0 when it has none.</summary>
+    public int Process { get; init; }
+
+    /// <summary>Whether it runs.</summary>
+    public bool IsRunning { get; init; }
+}
 
 /// <summary>What is asked of <c>podman</c> beside running a step.</summary>
 internal sealed partial class Podman(LocalRunnerOptions options)
@@ -77,17 +84,19 @@ internal sealed partial class Podman(LocalRunnerOptions options)
             : ($"The image {image} could not be fetched: {said}", false);
     }
 
-    /// <summary>What an ended container was.</summary>
+    /// <summary>What a container is or was.</summary>
     /// <returns>Null when there is none.</returns>
     public async Task<ContainerState?> StateOfAsync(string name)
     {
-        var (exit, said) = await CallAsync(["inspect", "--type=container", "--format={{.State.StartedAt.IsZero}} {{.State.OOMKilled}} {{.State.ExitCode}}", name], CallBound, default);
+        var (exit, said) = await CallAsync(["inspect", "--type=container", "--format={{.State.StartedAt.IsZero}} {{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Pid}} {{.State.Running}}", name], CallBound, default);
         var words = said.Trim().Split(' ');
-        return exit == 0 && words.Length == 3 ? new ContainerState(words[0] == "false", words[1] == "true", int.Parse(words[2], CultureInfo.InvariantCulture)) : null;
+        return exit == 0 && words.Length == 5
+            ? new ContainerState(words[0] == "false", words[1] == "true", int.Parse(words[2], CultureInfo.InvariantCulture)) { Process = int.Parse(words[3], CultureInfo.InvariantCulture), IsRunning = words[4] == "true" }
+            : null;
     }
 
     /// <summary>Ends and removes a container; harmless when there is none.</summary>
-    public async Task RemoveAsync(string name) => await CallAsync(["rm", "--force", "--time=0", "--ignore", name], CallBound, default);
+    public async Task RemoveAsync(string name) => await CallAsync(["rm", "--force", "--volumes", "--time=0", "--ignore", name], CallBound, default);
 
     /// <summary>Ends and removes the containers of an attempt whose service is no more.</summary>
     /// <param name="key">The attempt's.</param>
@@ -95,7 +104,9 @@ internal sealed partial class Podman(LocalRunnerOptions options)
     {
         var (exit, said) = await CallAsync(["ps", "--all", "--noheading", "--format={{.Names}}", $"--filter=name=^{NamePrefix}{key}-"], CallBound, default);
         if (exit != 0) return;
-        foreach (var name in said.Split(['\n', ' '], StringSplitOptions.RemoveEmptyEntries)) await RemoveAsync(name);
+        var names = said.Split(['\n', ' '], StringSplitOptions.RemoveEmptyEntries);
+        // Those that share another's network must go before it, in whatever order they are listed.
+        foreach (var name in names.Concat(names)) await RemoveAsync(name);
     }
 
     /// <summary>What podman says to a harmless question.</summary>
@@ -106,21 +117,51 @@ internal sealed partial class Podman(LocalRunnerOptions options)
         return exit == 0 ? "" : said.Length > 0 ? said : "it ended without a word";
     }
 
-    private async Task<(int Exit, string Said)> CallAsync(IEnumerable<string> arguments, TimeSpan bound, CancellationToken cancellationToken)
+    /// <summary>Hands on the last lines that a container printed.</summary>
+    public async Task CopyLogAsync(string name, int maxLines, Func<ReadOnlyMemory<byte>, Task> output)
     {
-        var (said, kept) = (new StringBuilder(), Environment.GetEnvironmentVariables());
+        using var turn = new SemaphoreSlim(1, 1);
+        var pipe = PipeTarget.Create((stream, cancellationToken) => CopyAsync(stream, InTurnAsync, cancellationToken));
+        using var limit = new CancellationTokenSource(CallBound);
+        await Command([.. GlobalArguments, "logs", $"--tail={maxLines}", name]).WithStandardOutputPipe(pipe).WithStandardErrorPipe(pipe).ExecuteAsync(limit.Token);
+
+        async Task InTurnAsync(ReadOnlyMemory<byte> bytes)
+        {
+            await turn.WaitAsync();
+            await output(bytes);
+            turn.Release();
+        }
+    }
+
+    private static async Task CopyAsync(Stream from, Func<ReadOnlyMemory<byte>, Task> output, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[16 * 1024];
+        int read;
+        while ((read = await from.ReadAsync(buffer, cancellationToken)) > 0) await output(buffer.AsMemory(0, read));
+    }
+
+    private Command Command(IEnumerable<string> arguments)
+    {
+        var kept = Environment.GetEnvironmentVariables();
+        return Cli.Wrap(options.PodmanProgram).WithArguments(arguments).WithValidation(CommandResultValidation.None).WithEnvironmentVariables(variables =>
+        {
+            foreach (string name in kept.Keys)
+            {
+                if (!KeptVariables.Contains(name)) variables.Set(name, null);
+            }
+        });
+    }
+
+    /// <summary>Asks podman something.</summary>
+    /// <returns>Its exit status, −1 where there was none, and the beginning of what it said.</returns>
+    public async Task<(int Exit, string Said)> CallAsync(IEnumerable<string> arguments, TimeSpan bound, CancellationToken cancellationToken)
+    {
+        var said = new StringBuilder();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(bound);
         try
         {
-            var result = await Cli.Wrap(options.PodmanProgram).WithArguments([.. GlobalArguments, .. arguments]).WithValidation(CommandResultValidation.None)
-                .WithEnvironmentVariables(variables =>
-                {
-                    foreach (string name in kept.Keys)
-                    {
-                        if (!KeptVariables.Contains(name)) variables.Set(name, null);
-                    }
-                })
+            var result = await Command([.. GlobalArguments, .. arguments])
                 .WithStandardOutputPipe(PipeTarget.ToDelegate(Hear)).WithStandardErrorPipe(PipeTarget.ToDelegate(Hear)).ExecuteAsync(limit.Token);
             return (result.ExitCode, said.ToString().Trim());
         }

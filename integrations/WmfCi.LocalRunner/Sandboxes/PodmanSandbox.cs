@@ -82,7 +82,8 @@ internal sealed class PodmanSandbox(LocalRunnerOptions options, StepFiles step, 
         yield return "--http-proxy=false";
         yield return "--systemd=false";
         yield return $"--timeout={(long)Math.Ceiling((atMost + options.StopGrace + OrphanMargin).TotalSeconds)}";
-        if (!step.Stage.HasNetwork) yield return "--network=none";
+        if (PodmanServices.NetworkOf(step.Folder, step.Stage) is { } network) yield return $"--network={network}";
+        if (!step.Stage.Services.IsEmpty) yield return $"--volume={root}/etc/hosts:/etc/hosts:ro";
         yield return "--cap-drop=all";
         yield return "--security-opt=no-new-privileges";
         yield return "--read-only";

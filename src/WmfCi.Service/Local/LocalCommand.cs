@@ -68,7 +68,7 @@ public sealed class LocalCommand(LocalPlace place)
     }
 
     private LocalRunnerOptions Options(LocalRequest request, LocalCache cache) =>
-        place.Adjust(new LocalRunnerOptions { WorkFolder = cache.WorkFolder, KeptFolder = request.Keep ? cache.KeptFolder : null });
+        place.Adjust(new LocalRunnerOptions { WorkFolder = cache.WorkFolder, HasServices = true, KeptFolder = request.Keep ? cache.KeptFolder : null });
 
     private static void Demand(LocalPlan plan, RunnerCheck check)
     {
