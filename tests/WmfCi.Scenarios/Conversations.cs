@@ -10,6 +10,12 @@ public abstract class Conversations
 
     protected abstract Task<GerritPeer> MeetGerritAsync();
 
+    /// <summary>Where stages run; null for this machine.</summary>
+    protected virtual Task<ClusterGround?> FindGroundAsync() => Task.FromResult<ClusterGround?>(null);
+
+    /// <summary>The pipelines of the conversations, for where stages run.</summary>
+    protected virtual Pipelines Pipelines => Pipelines.OnTheHost;
+
     [Fact, Proves("GERRIT", "SELFSERVE", "FEEDBACK", "FEEDBACK2")]
     public async Task A_repository_that_adds_a_pipeline_gets_tested_on_that_very_change()
     {
@@ -87,7 +93,7 @@ public abstract class Conversations
     {
         await using var town = await OpenAsync();
         var alice = await town.CloneAsync("alice", Stop);
-        var change = await alice.Write(Pipelines.Path, "image: host\ncommit:\n  step: [make]\n").PushAsync("Add a pipeline", Stop);
+        var change = await alice.Write(Pipelines.Path, $"image: {Pipelines.Image}\ncommit:\n  step: [make]\n").PushAsync("Add a pipeline", Stop);
 
         await change.UntilVerifiedAsync(-1, Stop);
         (await change.UntilSaidAsync("nothing was run on patch set 1", Stop)).Body.ShouldContain("alice: ");
@@ -224,7 +230,8 @@ public abstract class Conversations
         (await change.SaidAsync(Stop)).Count.ShouldBe(1);
     }
 
-    private async Task<Town> OpenAsync(Func<Site, Site>? change = null) => await Town.OpenAsync(await MeetGerritAsync(), Stop, change);
+    private async Task<Town> OpenAsync(Func<Site, Site>? change = null) =>
+        await Town.OpenAsync(await MeetGerritAsync(), Stop, change, await FindGroundAsync());
 
     private static async Task UntilAsync(Func<Task<bool>> isSo)
     {
@@ -248,4 +255,19 @@ public sealed class ConversationsOnTheRealGerrit : Conversations
         Assert.SkipUnless(RealGerrit.IsThere, RealGerrit.Missing);
         return Task.FromResult<GerritPeer>(new RealGerrit());
     }
+}
+
+/// <summary>On the real Gerrit, with stages on a real cluster.</summary>
+public sealed class ConversationsOnTheRealKubernetes : Conversations
+{
+    protected override Pipelines Pipelines => new(ClusterGround.Image);
+
+    protected override Task<GerritPeer> MeetGerritAsync()
+    {
+        Assert.SkipUnless(RealGerrit.IsThere, RealGerrit.Missing);
+        Assert.SkipUnless(ClusterGround.IsThere, ClusterGround.Missing);
+        return Task.FromResult<GerritPeer>(new RealGerrit());
+    }
+
+    protected override async Task<ClusterGround?> FindGroundAsync() => await ClusterGround.FindAsync(Stop);
 }

@@ -17,7 +17,7 @@ public sealed partial class LocalRuns
         await using var town = await Town.OpenAsync(await StandInPeer.StartAsync(Stop), Stop);
         using var cache = new TempFolder();
         var alice = await town.CloneAsync("alice", Stop);
-        alice.Write(Pipelines.Path, Pipelines.BuildAndTest).Write("build", "echo 'echo goodbye' > program; echo built for $WMFCI_CHANGE");
+        alice.Write(Pipelines.Path, Pipelines.OnTheHost.BuildAndTest).Write("build", "echo 'echo goodbye' > program; echo built for $WMFCI_CHANGE");
         var change = await alice.PushAsync("Add a program and its pipeline", Stop);
         var red = await change.UntilSaidAsync("failed in acceptance", Stop);
         var run = long.Parse(RunLink().Match(red.Body).Groups["run"].Value);

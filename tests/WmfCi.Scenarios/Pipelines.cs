@@ -1,13 +1,17 @@
 namespace WmfCi.Scenarios;
 
 /// <summary>Pipeline files that the conversations use.</summary>
-internal static class Pipelines
+/// <param name="Image">What their steps run in.</param>
+public sealed record Pipelines(string Image)
 {
+    /// <summary>For the programs of the machine itself.</summary>
+    public static Pipelines OnTheHost { get; } = new("host");
+
     public const string Path = ".pipeline/config.yaml";
 
     /// <summary>One stage that runs a script of the repository.</summary>
-    public const string Test = """
-        image: host
+    public string Test => $"""
+        image: {Image}
         commit:
           steps:
             - name: unit tests
@@ -16,8 +20,8 @@ internal static class Pipelines
         """;
 
     /// <summary>Two stages; the second tests what the first built.</summary>
-    public const string BuildAndTest = """
-        image: host
+    public string BuildAndTest => $"""
+        image: {Image}
         commit:
           steps: [sh ./build]
           artifacts: program
@@ -26,8 +30,8 @@ internal static class Pipelines
         """;
 
     /// <summary>A stage that goes on until it is stopped, beside one that fails at once.</summary>
-    public const string SlowBesideFailing = """
-        image: host
+    public string SlowBesideFailing => $$"""
+        image: {{Image}}
         stages:
           commit: {steps: [touch begun, sleep 300]}
           lint: {steps: [echo bad style; exit 3], needs: []}

@@ -69,7 +69,7 @@ public sealed class CrashesEverywhere(ITestOutputHelper output)
         await using var mortal = Replica.Start(town, death);
         await mortal.ServesOrEnded.WaitAsync(Stop);
         var alice = await town.CloneAsync("alice", Stop);
-        var change = await alice.Write(Pipelines.Path, Pipelines.BuildAndTest).Write("build", "echo 'echo hello' > program").PushAsync("Add a program", Stop);
+        var change = await alice.Write(Pipelines.Path, Pipelines.OnTheHost.BuildAndTest).Write("build", "echo 'echo hello' > program").PushAsync("Add a program", Stop);
 
         var trouble = await records.UntilSettledAsync(change, mortal, Stop);
         var died = mortal.HasEnded;

@@ -35,7 +35,7 @@ public sealed class TroubleOnTheWire
     {
         await using var town = await Town.OpenAsync(new LentPeer(gerrit), Stop);
         var alice = await town.CloneAsync("alice", Stop);
-        var change = await alice.Write(Pipelines.Path, Pipelines.BuildAndTest).Write("build", "echo 'echo hello' > program").PushAsync("Add a program", Stop);
+        var change = await alice.Write(Pipelines.Path, Pipelines.OnTheHost.BuildAndTest).Write("build", "echo 'echo hello' > program").PushAsync("Add a program", Stop);
         await change.UntilVerifiedAsync(+1, Stop);
 
         await using var records = Records.Of(town);

@@ -28,6 +28,8 @@ public sealed class Town : IAsyncDisposable
 
     private ServiceHost? _service;
 
+    private ClusterGround? _ground;
+
     public Site Site { get; private set; } = null!;
 
     public string StateFolder => _folder["state"];
@@ -35,19 +37,20 @@ public sealed class Town : IAsyncDisposable
     public string ConnectionString => _database.ConnectionString;
 
     /// <summary>Prepares everything; the service does not run yet.</summary>
-    public static async Task<Town> FoundAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null)
+    public static async Task<Town> FoundAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null, ClusterGround? ground = null)
     {
         var database = await PrivatePostgres.CreateDatabaseAsync(cancellationToken);
         var town = new Town(gerrit, database, await gerrit.CreateProjectAsync(cancellationToken));
         town.Site = town.Describe();
         if (change is not null) town.Site = change(town.Site);
+        if (ground is not null) (town._ground, town.Site) = (ground, ground.Settle(town.Site));
         return town;
     }
 
     /// <summary>Prepares everything and starts the service.</summary>
-    public static async Task<Town> OpenAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null)
+    public static async Task<Town> OpenAsync(GerritPeer gerrit, CancellationToken cancellationToken, Func<Site, Site>? change = null, ClusterGround? ground = null)
     {
-        var town = await FoundAsync(gerrit, cancellationToken, change);
+        var town = await FoundAsync(gerrit, cancellationToken, change, ground);
         await town.StartServiceAsync(cancellationToken);
         return town;
     }
@@ -99,6 +102,7 @@ public sealed class Town : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopServiceAsync();
+        if (_ground is not null) await _ground.DisposeAsync();
         await Cable.DisposeAsync();
         foreach (var clone in _clones) clone.Dispose();
         await _database.DisposeAsync();
