@@ -5,7 +5,10 @@ namespace WmfCi.Pod;
 /// <summary>The calls of the C library that .NET does not offer, or offers with more around them than the first process of a container may have.</summary>
 internal static unsafe partial class Native
 {
-    public const int SigInterrupt = 2, SigQuit = 3, SigArithmetic = 8, SigKill = 9, SigFault = 11, SigTerm = 15, LastSignal = 64;
+    public const int SigKill = 9, SigTerm = 15, LastSignal = 64;
+    // What ends a process that does not ask for it: from SIGHUP to SIGFPE, and SIGSEGV.
+    public static readonly int[] Fatal = [1, 2, 3, 4, 5, 6, 7, 8, 11];
+
     public const int CloseOnExec = 0x80000;
     public const int LimitFileSize = 1, LimitCore = 4, LimitProcesses = 6;
     public const int SetDumpable = 4;

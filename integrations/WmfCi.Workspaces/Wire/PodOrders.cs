@@ -128,7 +128,7 @@ public sealed record StepEnd
 }
 
 /// <summary>How orders and messages are written; compiled ahead of time.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(FetchOrder))]
 [JsonSerializable(typeof(CollectOrder))]
 [JsonSerializable(typeof(PodManifest))]

@@ -40,8 +40,8 @@ internal sealed class StepContainer(PodPlace place, int number, TimeProvider tim
             signal.Cancel = true;
             stop.Cancel();
         });
-        // What a process of the step sends to the first process of its container does nothing to it unless that asked for the signal, and the runtime asks for these.
-        foreach (var signal in (int[])[Native.SigInterrupt, Native.SigQuit, Native.SigArithmetic, Native.SigFault]) _ = Native.SetSignal(signal, 0);
+        // What a process of the step sends to the first process of its container does nothing to it unless that asked for the signal, and the runtime asks for some.
+        foreach (var signal in Native.Fatal) _ = Native.SetSignal(signal, 0);
         StepEnd end;
         try
         {
