@@ -15,9 +15,6 @@ namespace WmfCi.Pod.Exchanges;
 /// <summary>An attempt at the exchange, as its pod sees it. What fails in passing is asked again; what is refused is not.</summary>
 internal sealed class Exchange : IDisposable
 {
-    /// <summary>For how long the exchange may fail without a break, from the first failure on.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
     /// <summary>How long one answer may take, and how long a transfer may stand still.</summary>
     public static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(30);
 
@@ -53,6 +50,9 @@ internal sealed class Exchange : IDisposable
             },
         }).Build();
     }
+
+    /// <summary>For how long the exchange may fail without a break, from the first failure on. Two minutes, in which a service restarts.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(2);
 
     /// <summary>The UID of this pod.</summary>
     public string Pod => _access.Pod;

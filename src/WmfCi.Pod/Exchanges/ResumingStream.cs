@@ -13,6 +13,7 @@ internal sealed class ResumingStream : Stream
     private Stream _body;
     private long _read;
     private int _resumes;
+    private bool _isBroken;
 
     private ResumingStream(Exchange exchange, string digest, HttpResponseMessage answer, Stream body, TimeProvider time)
     {
@@ -42,13 +43,14 @@ internal sealed class ResumingStream : Stream
         {
             try
             {
+                if (_isBroken) await ResumeAsync(cancellationToken);
                 var read = await ReadOnceAsync(buffer, cancellationToken);
                 _read += read;
                 return read;
             }
             catch (Exception error) when (error is IOException or HttpRequestException or TimeoutException && ++_resumes <= MaxResumes)
             {
-                await ResumeAsync(cancellationToken);
+                _isBroken = true;
             }
         }
     }
@@ -93,14 +95,15 @@ internal sealed class ResumingStream : Stream
         _answer.Dispose();
         _answer = await _exchange.GetBlobAsync(_digest, _read, cancellationToken) ?? throw new ContainerFailedException($"The store lost {_digest} while it was read.");
         _body = await _answer.Content.ReadAsStreamAsync(cancellationToken);
-        if (_answer.StatusCode == HttpStatusCode.PartialContent) return;
         // The exchange sends it all again: what is there already is passed over, and counted as read only once.
         var buffer = new byte[64 * 1024];
-        for (var left = _read; left > 0;)
+        for (var left = _answer.StatusCode == HttpStatusCode.PartialContent ? 0 : _read; left > 0;)
         {
             var passed = await ReadOnceAsync(buffer.AsMemory(0, (int)Math.Min(buffer.Length, left)), cancellationToken);
             if (passed == 0) throw new ContainerFailedException($"The store gave less of {_digest} than before.");
             left -= passed;
         }
+
+        _isBroken = false;
     }
 }
