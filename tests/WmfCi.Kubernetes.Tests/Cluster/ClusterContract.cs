@@ -170,5 +170,29 @@ public abstract class ClusterContract
 /// <summary>The same, of a real cluster.</summary>
 public sealed class RealClusterTests : ClusterContract
 {
+    [Fact]
+    public async Task Of_a_log_that_the_kubelet_rotates_nothing_is_doubled_and_what_is_missing_is_known()
+    {
+        await using var space = await SpaceAsync();
+        await using var pods = new Reflector<V1Pod>(space.Cluster, new ReflectorOptions { Labels = "of=test" });
+        // The kubelet looks every ten seconds whether a file has more than 10 MiB.
+        const string Line = "................................................................................................";
+        const string Burst = "awk -v o=$o 'BEGIN { for (i = 0; i < 130000; i++) { printf \"%d+" + Line + "\\n\", o; o += 97 } }'; o=$((o+12610000)); sleep 12; ";
+        await space.PodAsync("much", "o=0; " + Burst + Burst + "echo \"$o+end\"");
+        await pods.WaitForAsync("much", pod => StateOf(pod)?.Running is not null, space.Token);
+        using var ended = new CancellationTokenSource();
+        var log = LogFollower.OfStep(space.Cluster, new LogSource("much", "main"), 0);
+        log.Total = (2 * 12_610_000) + 4;
+        var reading = ReadAsync(log, ended.Token, space.Token);
+        await pods.WaitForAsync("much", pod => StateOf(pod)?.Terminated is not null, space.Token);
+        await ended.CancelAsync();
+        var (text, missing) = await reading;
+        TestContext.Current.SendDiagnosticMessage($"{text.Length} bytes, {missing} missing, {log.Connections} connections");
+        (text.Length + missing).ShouldBe(log.Total.Value);
+        text.ShouldEndWith("end\n");
+        text.Split('\n').ShouldAllBe(line => line == Line || line == "end" || line == "");
+        log.Ending.ShouldBe(LogEnding.Complete);
+    }
+
     private protected override Task<TestSpace> SpaceAsync() => TestSpace.InAsync(Needs.Cluster());
 }
