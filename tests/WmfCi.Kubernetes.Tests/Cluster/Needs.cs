@@ -15,5 +15,8 @@ internal static class Needs
     /// <summary>The image that a real cluster can run a shell in.</summary>
     public static string Image => Environment.GetEnvironmentVariable("WMFCI_TEST_IMAGE") ?? "127.0.0.1:15000/debian:bookworm";
 
+    /// <summary>What the stand-in runs containers in.</summary>
+    public static void Bubblewrap() => Assert.SkipUnless(File.Exists("/usr/bin/bwrap"), "bubblewrap, which the stand-in's pods run in, is not installed");
+
     private static string? FindCluster() => Environment.GetEnvironmentVariable("WMFCI_TEST_KUBECONFIG") is { Length: > 0 } file && File.Exists(file) ? file : null;
 }

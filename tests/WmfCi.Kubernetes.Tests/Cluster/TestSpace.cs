@@ -28,7 +28,7 @@ internal sealed class TestSpace : IAsyncDisposable
 
     public static async Task<TestSpace> InAsync(string kubeconfig)
     {
-        var options = new ClusterOptions { Kubeconfig = kubeconfig, Namespace = $"test-{Guid.NewGuid():N}"[..24] };
+        var options = new ClusterOptions { Kubeconfig = kubeconfig, KeepAlive = TimeSpan.FromSeconds(1), Namespace = $"test-{Guid.NewGuid():N}"[..24] };
         var space = new TestSpace(K8sCluster.Open(options, TimeProvider.System));
         await space.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = options.Namespace } }, cancellationToken: space.Token);
         return space;
