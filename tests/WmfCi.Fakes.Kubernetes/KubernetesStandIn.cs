@@ -62,7 +62,11 @@ public sealed class KubernetesStandIn : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.Zero);
         _app = builder.Build();
         _app.Run(_server.HandleAsync);
-        foreach (var space in (string[])["default", "kube-system"]) _store.Add(Resource.Namespaces, Admission.Admit(_store, Resource.Namespaces, null, new JsonObject { ["metadata"] = new JsonObject { ["name"] = space } }), isKept: true);
+        foreach (var space in (string[])["default", "kube-system"])
+        {
+            var item = new JsonObject { ["metadata"] = new JsonObject { ["name"] = space } };
+            _store.Add(Resource.Namespaces, Admission.Admit(_store, Resource.Namespaces, null, item), isKept: true);
+        }
     }
 
     /// <summary>The file that clients find it by.</summary>

@@ -134,7 +134,12 @@ public sealed class Cluster : IDisposable
                     : KubernetesClientConfiguration.BuildConfigFromConfigFile((string?)null, options.Context);
             // The token that starts whatever people ask for would go to whoever answers.
             if (configuration.SkipTlsVerify)
-                throw new ArgumentException("The kubeconfig turns the check of the server's certificate off; name its authority in certificate-authority instead.", nameof(options));
+            {
+                throw new ArgumentException(
+                    "The kubeconfig turns the check of the server's certificate off; name its authority in certificate-authority instead.",
+                    nameof(options));
+            }
+
             configuration.HttpClientTimeout = options.RequestTimeout;
             configuration.UserAgent = $"wmfci/{typeof(Cluster).Assembly.GetName().Version?.ToString(3)}";
             return configuration;
@@ -181,15 +186,20 @@ public sealed class Cluster : IDisposable
     {
         transport.SslOptions.RemoteCertificateValidationCallback = null;
         if (configuration.SslCaCerts is not { Count: > 0 } authorities) return;
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
+        var policy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
+        };
         policy.CustomTrustStore.AddRange(authorities);
         transport.SslOptions.CertificateChainPolicy = policy;
     }
 
     private static int Seconds(TimeSpan time) => Math.Max(1, (int)time.TotalSeconds);
 
-    private static int Digits(string number) =>
-        int.TryParse(number.AsSpan(0, number.AsSpan().IndexOfAnyExceptInRange('0', '9') is var end and >= 0 ? end : number.Length), CultureInfo.InvariantCulture, out var value) ? value : 0;
+    // Some providers say "20+".
+    private static int Digits(string number) => int.TryParse(number.TrimEnd('+'), CultureInfo.InvariantCulture, out var value) ? value : 0;
 
     private static StringContent Json<T>(T value, string type) => new(KubernetesJson.Serialize(value), new MediaTypeHeaderValue(type));
 

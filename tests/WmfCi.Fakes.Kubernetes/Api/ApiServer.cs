@@ -59,7 +59,11 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
         Requests.AddOrUpdate($"{call.Verb} {call.Resource.Plural}", 1, (_, count) => count + 1);
         var fault = faults.Take(call.Verb, call.Resource.Plural);
         if (fault is { IsCarriedOut: false }) throw Failure(fault);
-        if (faults.IsDenied(call.Verb, call.Resource.Plural)) throw StatusException.Forbidden(call.Resource, call.Name ?? "", $"User \"stand-in\" cannot {call.Verb} resource \"{call.Resource.Plural}\" in API group \"{call.Resource.Group}\" in the namespace \"{call.Space}\"");
+        if (faults.IsDenied(call.Verb, call.Resource.Plural))
+        {
+            var right = $"cannot {call.Verb} resource \"{call.Resource.Plural}\" in API group \"{call.Resource.Group}\" in the namespace \"{call.Space}\"";
+            throw StatusException.Forbidden(call.Resource, call.Name ?? "", $"User \"stand-in\" {right}");
+        }
         if (call.Verb == "watch") await _watches.ServeAsync(call);
         else if (call.Verb == "log") await logs.ServeAsync(call);
         else
@@ -101,7 +105,8 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
                     Deletion.Delete(store, resource, gone, options, !call.IsDry);
                     return true;
                 });
-                return (200, store.Find(resource, space, name) ?? new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Success", ["details"] = new JsonObject { ["name"] = name, ["kind"] = resource.Plural, ["uid"] = gone.Uid() } });
+                var details = new JsonObject { ["name"] = name, ["kind"] = resource.Plural, ["uid"] = gone.Uid() };
+                return (200, store.Find(resource, space, name) ?? new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["status"] = "Success", ["details"] = details });
         }
     }
 

@@ -7,7 +7,11 @@ namespace WmfCi.Fakes.Kubernetes.Nodes;
 /// <summary>What to run in a container, and what it sees: the arguments of a sandbox in which this machine's programs stand for the image's.</summary>
 internal sealed partial class ContainerPlan(ObjectStore store, JsonObject pod, JsonObject container, Volumes volumes, StandInImage image)
 {
-    private static readonly string[] HostFiles = ["/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl", "/etc/passwd", "/etc/group", "/etc/resolv.conf", "/etc/services", "/etc/protocols"];
+    private static readonly string[] HostFiles =
+    [
+        "/etc/ld.so.cache", "/etc/alternatives", "/etc/nsswitch.conf", "/etc/ssl", "/etc/passwd", "/etc/group", "/etc/resolv.conf", "/etc/services", "/etc/protocols",
+    ];
+
     private static readonly string[] HostLinks = ["/bin", "/sbin", "/lib", "/lib64", "/lib32"];
 
     /// <summary>The arguments of <c>bwrap</c>.</summary>

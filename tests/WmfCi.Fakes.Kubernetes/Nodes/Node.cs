@@ -19,7 +19,8 @@ public sealed class Node : IAsyncDisposable
     {
         (_store, _folder, RotateLogsAt) = (store, folder, rotateLogsAt);
         var labels = new JsonObject { ["kubernetes.io/hostname"] = Name, ["kubernetes.io/os"] = "linux", ["kubernetes.io/arch"] = "amd64" };
-        _store.Add(Resource.Nodes, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = new JsonObject { ["name"] = Name, ["uid"] = Guid.NewGuid().ToString(), ["labels"] = labels } }, isKept: true);
+        var metadata = new JsonObject { ["name"] = Name, ["uid"] = Guid.NewGuid().ToString(), ["labels"] = labels };
+        _store.Add(Resource.Nodes, new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Node", ["metadata"] = metadata }, isKept: true);
     }
 
     /// <summary>What images are; others are this machine's programs.</summary>

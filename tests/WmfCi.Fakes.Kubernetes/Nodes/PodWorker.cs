@@ -73,7 +73,9 @@ internal sealed class PodWorker : IAsyncDisposable
             foreach (var record in _main) record.Wait("ContainerCreating");
         }
         Report("Pending");
-        using var late = _pod.Number("spec", "activeDeadlineSeconds") is { } seconds ? new Timer(_ => _ = StopAsync(TimeSpan.Zero, ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")), null, TimeSpan.FromSeconds(seconds), Timeout.InfiniteTimeSpan) : null;
+        (string, string) isLate = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+        using var late = new Timer(_ => _ = StopAsync(TimeSpan.Zero, isLate));
+        if (_pod.Number("spec", "activeDeadlineSeconds") is { } seconds) late.Change(TimeSpan.FromSeconds(seconds), Timeout.InfiniteTimeSpan);
         try
         {
             await MountAsync();
@@ -141,7 +143,8 @@ internal sealed class PodWorker : IAsyncDisposable
         var messages = Path.Combine(own, $"termination-log-{record.Restarts}");
         File.WriteAllText(messages, "");
         var hosts = Path.Combine(own, "hosts");
-        File.WriteAllLines(hosts, ["127.0.0.1 localhost", $"{_address} {_pod.Name()}", .. _pod.Each("spec", "hostAliases").Select(alias => $"{alias.Text("ip")} {string.Join(' ', (alias["hostnames"] as JsonArray ?? []).Select(name => name!.ToString()))}")]);
+        var aliases = _pod.Each("spec", "hostAliases").SelectMany(alias => (alias["hostnames"] as JsonArray ?? []).Select(name => $"{alias.Text("ip")} {name}"));
+        File.WriteAllLines(hosts, ["127.0.0.1 localhost", $"{_address} {_pod.Name()}", .. aliases]);
         try
         {
             // The address is known to nobody before the pod has it, except to the pod itself.

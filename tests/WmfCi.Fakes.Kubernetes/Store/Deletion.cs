@@ -10,8 +10,10 @@ internal static class Deletion
     /// <summary>Deletes an object as it was asked for.</summary>
     public static void Delete(ObjectStore store, Resource resource, JsonObject item, JsonObject? options, bool isKept = true)
     {
-        if (options.Text("preconditions", "uid") is { } uid && uid != item.Uid()) throw StatusException.Conflict(resource, item.Name()!, $"the UID in the precondition ({uid}) does not match the UID in record ({item.Uid()})");
-        if (options.Text("preconditions", "resourceVersion") is { } version && version != item.Text("metadata", "resourceVersion")) throw StatusException.Conflict(resource, item.Name()!);
+        if (options.Text("preconditions", "uid") is { } uid && uid != item.Uid())
+            throw StatusException.Conflict(resource, item.Name()!, $"the UID in the precondition ({uid}) does not match the UID in record ({item.Uid()})");
+        if (options.Text("preconditions", "resourceVersion") is { } version && version != item.Text("metadata", "resourceVersion"))
+            throw StatusException.Conflict(resource, item.Name()!);
         if (!isKept) return;
         // Jobs are the only kind left whose default is to leave their pods behind.
         var policy = options.Text("propagationPolicy") ?? (resource == Resource.Jobs ? "Orphan" : "Background");
