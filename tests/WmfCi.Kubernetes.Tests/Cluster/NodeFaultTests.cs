@@ -166,16 +166,20 @@ public sealed class NodeFaultTests : IAsyncLifetime
     [Fact]
     public async Task A_pod_that_is_deleted_may_tidy_up_first()
     {
-        await _space.PodAsync("tidies", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done");
+        await _space.PodAsync("tidies", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
         await RunningAsync("tidies");
-        using var ended = new CancellationTokenSource();
         var log = LogFollower.OfService(_space.Cluster, new LogSource("tidies", "main"));
-        var reading = ReadAsync(log, ended.Token);
+        await using var pieces = log.ReadAsync(CancellationToken.None, _space.Token).GetAsyncEnumerator(_space.Token);
+        await pieces.MoveNextAsync();
+        Text(pieces.Current).ShouldBe("ready\n");
         await _space.Client.CoreV1.DeleteNamespacedPodAsync("tidies", _space.Name, gracePeriodSeconds: 20, cancellationToken: _space.Token);
-        await _pods.WaitForAsync("tidies", pod => pod is null, _space.Token);
-        (await reading).Text.ShouldBe("bye\n");
+        await pieces.MoveNextAsync();
+        Text(pieces.Current).ShouldBe("bye\n");
+        (await pieces.MoveNextAsync()).ShouldBeFalse();
         log.Ending.ShouldBe(LogEnding.PodGone);
     }
+
+    private static string Text(LogPiece piece) => System.Text.Encoding.UTF8.GetString(piece.Bytes.Span);
 
     private static V1ContainerState? StateOf(V1Pod? pod) => pod?.Status?.ContainerStatuses?.FirstOrDefault()?.State;
 

@@ -8,7 +8,7 @@ namespace WmfCi.Kubernetes.Tests;
 internal sealed class TestSpace : IAsyncDisposable
 {
     /// <summary>How long anything may take here; far beyond what it does take.</summary>
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(90);
 
     private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
