@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Formats.Tar;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -120,6 +122,22 @@ public sealed class FetchTests : IAsyncDisposable
         var begun = Stopwatch.GetTimestamp();
         (await pod.FetchAsync(_exchange).ShouldThrowAsync<ContainerFailedException>()).Message.ShouldContain("503");
         Stopwatch.GetElapsedTime(begun).ShouldBeInRange(pod.Patience, TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
+    public async Task A_connection_that_does_not_come_about_is_no_wish_to_stop()
+    {
+        // Nobody takes connections from the queue; when it is full the kernel drops what comes, as a network policy does that is not in place yet.
+        using var deaf = new TcpListener(IPAddress.Loopback, 0);
+        deaf.Start(backlog: 1);
+        var callers = Enumerable.Range(0, 4).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { Blocking = false }).ToList();
+        foreach (var caller in callers) _ = caller.ConnectAsync(deaf.LocalEndpoint);
+        using var pod = new PodFolder { Patience = TimeSpan.Zero };
+        pod.Variables[PodPaths.ExchangeVariable] = $"http://{deaf.LocalEndpoint}/attempts/7/";
+
+        var failure = await pod.FetchAsync(_exchange).ShouldThrowAsync<ContainerFailedException>();
+        failure.Message.ShouldContain("cannot be reached");
+        callers.ForEach(caller => caller.Dispose());
     }
 
     [Fact]

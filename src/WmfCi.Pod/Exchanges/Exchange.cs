@@ -18,6 +18,9 @@ internal sealed class Exchange : IDisposable
     /// <summary>How long one answer may take, and how long a transfer may stand still.</summary>
     public static readonly TimeSpan AnswerBound = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a connection may take; a network policy that is being put in place swallows the first packets.</summary>
+    public static readonly TimeSpan ConnectBound = TimeSpan.FromSeconds(5);
+
     // A transfer that is slower is taken for broken.
     private const long MinBytesPerSecond = 64 * 1024;
     private const int MaxAnswerBytes = 16 << 20;
@@ -134,7 +137,7 @@ internal sealed class Exchange : IDisposable
             AllowAutoRedirect = false,
             UseCookies = false,
             ActivityHeadersPropagator = null,
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = ConnectBound,
             // Another replica may be better off.
             PooledConnectionLifetime = TimeSpan.FromMinutes(1),
         };
@@ -178,8 +181,9 @@ internal sealed class Exchange : IDisposable
         {
             return await _client.SendAsync(request, completion, either.Token);
         }
-        catch (OperationCanceledException slow) when (late.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException slow) when (!cancellationToken.IsCancellationRequested)
         {
+            // A connection that could not be made in time is told in the same way as one that was given up.
             throw new TimeoutException($"there was no answer within {bound.TotalSeconds:0} s", slow);
         }
     }

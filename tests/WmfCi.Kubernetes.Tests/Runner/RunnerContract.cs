@@ -34,7 +34,7 @@ public abstract class RunnerContract
         heard.Report.ExitCode.ShouldBe(7);
         heard.Steps.ShouldBe(["step 1", "step 2"]);
         heard.Output.ShouldBe("fine\nbroken\n");
-        heard.Report.Files.ShouldHaveSingleItem().Path.ShouldBe("log");
+        heard.Report.Files.Select(file => file.Path).ShouldBe(["log"], heard.ToString());
     }
 
     [Fact]
