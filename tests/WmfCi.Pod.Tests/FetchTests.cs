@@ -131,7 +131,7 @@ public sealed class FetchTests : IAsyncDisposable
         using var deaf = new TcpListener(IPAddress.Loopback, 0);
         deaf.Start(backlog: 1);
         var callers = Enumerable.Range(0, 4).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { Blocking = false }).ToList();
-        foreach (var caller in callers) _ = caller.ConnectAsync(deaf.LocalEndpoint);
+        foreach (var caller in callers) _ = caller.ConnectAsync(deaf.LocalEndpoint, TestContext.Current.CancellationToken).AsTask();
         using var pod = new PodFolder { Patience = TimeSpan.Zero };
         pod.Variables[PodPaths.ExchangeVariable] = $"http://{deaf.LocalEndpoint}/attempts/7/";
 
