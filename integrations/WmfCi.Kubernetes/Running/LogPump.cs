@@ -25,8 +25,8 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
             for (var number = 1; number <= spec.Stage.Steps.Count; number++)
             {
                 if (view.Container(JobPlan.StepName(number))?.State is not { } state || state.Running is null && state.Terminated is null) continue;
-                if (!_phases.TryGetValue(number, out var phase)) _phases[number] = phase = new StepPhase(pod.Name(), new CancellationTokenSource());
-                if (state.Terminated is not null && !phase.Ended.IsCancellationRequested) phase.Ended.Cancel();
+                if (!_phases.TryGetValue(number, out var phase)) _phases[number] = phase = new StepPhase(pod.Name());
+                if (state.Terminated is { } ended && !phase.Ended.IsCancellationRequested) phase.End(StepEnds.Read(ended)?.LogBytes);
             }
             Move();
         }
@@ -38,7 +38,7 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
         lock (_lock)
         {
             _isOver = true;
-            foreach (var phase in _phases.Values) phase.Ended.Cancel();
+            foreach (var phase in _phases.Values) phase.End(printed: null);
             Move();
         }
     }
@@ -79,6 +79,7 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var isWhole = true;
         var log = LogFollower.OfStep(parts.Cluster, new LogSource(phase.Pod, JobPlan.StepName(number)) { MaxBytes = parts.Options.LogBytes }, from: 0);
+        lock (_lock) phase.Follow(log);
         await foreach (var piece in log.ReadAsync(phase.Ended.Token, cancellationToken))
         {
             if (piece.Missing > 0)
@@ -99,5 +100,30 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
         moved.SetResult();
     }
 
-    private sealed record StepPhase(string Pod, CancellationTokenSource Ended);
+    /// <summary>A step whose container began.</summary>
+    private sealed class StepPhase(string pod)
+    {
+        private LogFollower? _log;
+        private long? _printed;
+
+        public string Pod => pod;
+
+        /// <summary>Cancelled when the container has ended.</summary>
+        public CancellationTokenSource Ended { get; } = new();
+
+        public void Follow(LogFollower log)
+        {
+            _log = log;
+            _log.Total ??= _printed;
+        }
+
+        /// <summary>The container has ended.</summary>
+        /// <param name="printed">How much its supervisor says that it printed; null where it did not say.</param>
+        public void End(long? printed)
+        {
+            _printed ??= printed;
+            if (_log is not null) _log.Total ??= _printed;
+            Ended.Cancel();
+        }
+    }
 }
