@@ -105,7 +105,9 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
                 await CleanAsync(spec, plan.Name, telling, detach);
                 return never;
             }
-            return await PatientlyAsync(token => new Follow(_parts, spec, StageLimits.Of(_options, spec, worker), attempt, telling).RunAsync(token), detach, telling);
+            // Stopped between the last look for its Job and the Job.
+            if (attempt.Stopped.IsCancellationRequested) await PatientlyAsync(token => Follow.EndJobAsync(_parts, plan.Name, PodRules.Stopped, token), detach, telling);
+            return await FollowAsync(spec, StageLimits.Of(_options, spec, worker), attempt, telling, detach);
         }
         catch (OperationCanceledException) when (attempt.Stopped.IsCancellationRequested && !detach.IsCancellationRequested)
         {
@@ -120,15 +122,28 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         }
         finally
         {
+            _parts.Gate.Leave(plan.Name);
             if (_live.TryRemove(plan.Name, out var done)) done.Dispose();
         }
+    }
+
+    private Task<AttemptReport> FollowAsync(AttemptSpec spec, StageLimits limits, LiveAttempt attempt, Telling telling, CancellationToken detach)
+    {
+        var isAgain = false;
+        return PatientlyAsync(async token =>
+        {
+            // It reads the output from its beginning.
+            if (isAgain) await telling.RestartAsync();
+            isAgain = true;
+            return await new Follow(_parts, spec, limits, attempt, telling).RunAsync(token);
+        }, detach, telling);
     }
 
     /// <inheritdoc/>
     public async Task StopAsync(AttemptId id, CancellationToken cancellationToken)
     {
         var name = Marks.NameOf(_options.Site, id);
-        var isThere = await Follow.EndJobAsync(_parts, name, OutcomeKind.Stopped, cancellationToken);
+        var isThere = await Follow.EndJobAsync(_parts, name, PodRules.Stopped, cancellationToken);
         if (!isThere && _live.TryGetValue(name, out var attempt)) attempt.Stop();
     }
 
@@ -152,6 +167,9 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         var offered = string.Join(", ", _options.Workers.Keys.Order(StringComparer.Ordinal).Select(offer => $"`{offer}`"));
         if (!_options.Workers.TryGetValue(name, out worker!)) return $"There is no worker class “{Core.PlainText.Line(name, 100)}” here. Write `worker:` with one of these: {offered}.";
         if (spec.Stage.Image == "host") return "`image: host` means the programs of the service's own machine, which stages on Kubernetes do not see. Write `image:` with the name of a container image.";
+        if (spec.Stage.Services.Count > _options.Services.Most) return _options.Services.Most == 0
+            ? "Stages may have no services here: remove `services:`, and start what the steps need in the steps."
+            : $"It has {spec.Stage.Services.Count} services, and a stage may have {_options.Services.Most} here. Run several programs in one of them, or split the stage.";
         return StepEnvironment.Fault(spec.Stage.Environment.Concat(spec.Facts));
     }
 
@@ -178,6 +196,8 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     {
         try
         {
+            // What was asked for when the stop came may have come about since.
+            await Follow.DeleteAsync(_parts, name, "Background", cancellationToken);
             await new Services(_parts, spec, name, telling).EndAsync(cancellationToken);
             await _parts.Cluster.Client.CoreV1.DeleteNamespacedSecretAsync(name, _parts.Cluster.Namespace, cancellationToken: cancellationToken);
         }
@@ -207,7 +227,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     private async Task SweepAsync(Func<CancellationToken, Task<IReadOnlyCollection<AttemptId>>> wanted)
     {
         var sweeper = new Sweeper(_parts);
-        using var timer = new PeriodicTimer(SweepEvery, _parts.Time);
+        using var timer = new PeriodicTimer(_options.Sweeping.Every, _parts.Time);
         do
         {
             try

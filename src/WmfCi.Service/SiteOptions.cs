@@ -85,7 +85,7 @@ public static class SiteOptions
         DefaultWorker = settings.Worker,
         Users = new Kubernetes.UserRange(settings.Users.First, settings.Users.Count),
         Blocked = settings.Blocked.Select(block => block.ToString()).ToValueArray(),
-        Services = new ServiceBounds { CpuMillis = settings.Services.MilliCpu, MemoryBytes = settings.Services.Memory, DiskBytes = settings.Services.Disk },
+        Services = new ServiceBounds { CpuMillis = settings.Services.MilliCpu, MemoryBytes = settings.Services.Memory, DiskBytes = settings.Services.Disk, Most = settings.Services.Most },
         LogBytes = site.Runner.Log,
         Collection = new CollectionBounds { MaxFiles = site.Runner.ArtifactFiles, MaxTotalBytes = site.Runner.Artifacts },
     };

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace WmfCi.Kubernetes.Admission;
 
 /// <summary>What an attempt takes of a quota, its services included.</summary>
@@ -36,7 +34,8 @@ internal sealed record Demand
         "limits.cpu" => CpuLimitMillis / 1000m,
         "memory" or "requests.memory" or "limits.memory" => MemoryBytes,
         "requests.ephemeral-storage" or "limits.ephemeral-storage" or "ephemeral-storage" => DiskBytes,
-        "count/jobs.batch" or "secrets" or "count/secrets" => Pods == 0 ? 0 : 1,
+        // Its Secret is there before it asks, and counted.
+        "count/jobs.batch" => Pods == 0 ? 0 : 1,
         _ => null,
     };
 }
@@ -76,13 +75,16 @@ internal static class Quotas
     private static string Show(string resource, decimal amount)
     {
         const decimal gib = 1L << 30, mib = 1L << 20;
-        var text = resource switch
+        return resource switch
         {
-            _ when resource.EndsWith("cpu", StringComparison.Ordinal) => $"{amount:0.###} CPU",
-            _ when resource.Contains("memory", StringComparison.Ordinal) => amount >= gib ? $"{amount / gib:0.##} GiB memory" : $"{amount / mib:0} MiB memory",
-            _ when resource.Contains("storage", StringComparison.Ordinal) => amount >= gib ? $"{amount / gib:0.##} GiB disk" : $"{amount / mib:0} MiB disk",
-            _ => string.Create(CultureInfo.InvariantCulture, $"{amount:0} {resource[(resource.IndexOf('/', StringComparison.Ordinal) + 1)..]}"),
+            _ when resource.EndsWith("cpu", StringComparison.Ordinal) => Write($"{amount:0.###} CPU"),
+            _ when resource.Contains("memory", StringComparison.Ordinal) => Size("memory"),
+            _ when resource.Contains("storage", StringComparison.Ordinal) => Size("disk"),
+            _ => Write($"{amount:0} {resource[(resource.IndexOf('/', StringComparison.Ordinal) + 1)..]}"),
         };
-        return text;
+
+        string Size(string what) => amount >= gib ? Write($"{amount / gib:0.##} GiB {what}") : Write($"{amount / mib:0.#} MiB {what}");
+
+        static string Write(FormattableString text) => FormattableString.Invariant(text);
     }
 }

@@ -43,6 +43,8 @@ internal sealed class Gatekeeper(Func<IEnumerable<QuotaLine>> lines)
         }
         catch
         {
+            // Out of the queue first: else it could be let in between, and nobody would ever give its place back.
+            lock (_lock) _queue.Remove(place);
             Leave(name);
             throw;
         }
@@ -51,6 +53,12 @@ internal sealed class Gatekeeper(Func<IEnumerable<QuotaLine>> lines)
             lock (_lock) _queue.Remove(place);
             Look();
         }
+    }
+
+    /// <summary>Counts an attempt that is in the cluster already, and whose pods are not in the quotas' figures yet.</summary>
+    public void Hold(string name, Demand demand)
+    {
+        lock (_lock) _reserved[name] = demand;
     }
 
     /// <summary>The attempt's pods are in the quotas' figures now, or never will be.</summary>

@@ -30,6 +30,9 @@ internal enum Refusal
 
     /// <summary>What is asked for, or handed in, is not part of the attempt.</summary>
     NotYours,
+
+    /// <summary>The attempt needs it, and the store does not have it.</summary>
+    Missing,
 }
 
 /// <summary>A request is refused.</summary>
@@ -47,7 +50,7 @@ internal sealed class RefusedException(Refusal refusal) : Exception
 /// <param name="store">Where everything is.</param>
 internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifactStore store)
 {
-    private const int MarkAttempts = 10, MaxOrderBytes = 64 << 20, MaxOrdersKept = 256;
+    private const int MarkAttempts = 10, MaxOrderBytes = 64 << 20, MaxOrdersKept = 256, MaxNote = 4096, DigestLength = 64;
     private readonly ConcurrentDictionary<string, StageOrders> _orders = new(StringComparer.Ordinal);
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
@@ -74,7 +77,7 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
         var job = await AdmitAsync(name, token, Visitor.Fetch, pod, cancellationToken);
         var order = (await OrdersAsync(job, cancellationToken)).Fetch;
         if (order.Snapshot != digest && !Array.Exists(order.Inputs, input => input.Digest == digest)) throw new RefusedException(Refusal.NotYours);
-        return await store.OpenAsync(digest, cancellationToken) ?? throw new IOException($"The store does not have {digest}.");
+        return await store.OpenAsync(digest, cancellationToken) ?? throw new RefusedException(Refusal.Missing);
     }
 
     /// <summary>The workspace is laid out: the token is worth nothing from here.</summary>
@@ -102,8 +105,7 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
     {
         var job = await AdmitAsync(name, token, Visitor.Collect, pod, cancellationToken);
         var order = (await OrdersAsync(job, cancellationToken)).Collect;
-        if (manifest.Files.Length > order.Bounds.MaxFiles || manifest.Logs.Length > order.Steps || manifest.Notes.Length > order.Bounds.MaxNotes + order.Steps + order.Artifacts.Length + order.Reports.Length + 1)
-            throw new RefusedException(Refusal.NotYours);
+        if (!IsWithin(manifest, order)) throw new RefusedException(Refusal.NotYours);
         foreach (var blob in manifest.Files.Select(file => file.Blob).Concat(manifest.Logs.Select(log => log.Blob)).Distinct())
         {
             await using var content = await store.OpenAsync(blob.Digest, cancellationToken) ?? throw new RefusedException(Refusal.NotYours);
@@ -122,6 +124,24 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
         await using var content = await store.OpenAsync(digest, cancellationToken) ?? throw new IOException($"The store does not have the manifest {digest}.");
         return await JsonSerializer.DeserializeAsync(content, WireJson.Default.PodManifest, cancellationToken);
     }
+
+    // The collector is ours, and nothing that it says is taken on trust for that: paths go to people and to later stages.
+    private static bool IsWithin(PodManifest manifest, CollectOrder order) =>
+        manifest.Files.Length <= order.Bounds.MaxFiles
+        && manifest.Notes.Length <= order.Bounds.MaxNotes + order.Steps + order.Artifacts.Length + order.Reports.Length + 1
+        && Array.TrueForAll(manifest.Notes, note => note is { Length: <= MaxNote })
+        && Array.TrueForAll(manifest.Files, file => file is { Blob: { Size: >= 0 } blob } && blob.Size <= order.Bounds.MaxFileBytes && IsPath(file.Path, order.Bounds))
+        && manifest.Files.Select(file => file.Path).Distinct(StringComparer.Ordinal).Count() == manifest.Files.Length
+        && manifest.Files.Sum(file => (decimal)file.Blob.Size) <= order.Bounds.MaxTotalBytes
+        && Array.TrueForAll(manifest.Logs, log => log is { Step: >= 1, Blob: { Size: >= 0 } blob } && log.Step <= order.Steps && blob.Size <= order.LogBytes)
+        && manifest.Logs.Select(log => log.Step).Distinct().Count() == manifest.Logs.Length
+        && manifest.Files.Select(file => file.Blob).Concat(manifest.Logs.Select(log => log.Blob)).All(blob => IsDigest(blob.Digest));
+
+    private static bool IsPath(string? path, Workspaces.CollectionBounds bounds) =>
+        path is { Length: > 0 } && !path.Any(char.IsControl) && Encoding.UTF8.GetByteCount(path) <= bounds.MaxPathBytes && path.Split('/').All(part => part is not ("" or "." or ".."));
+
+    /// <summary>Whether it is a name in the store.</summary>
+    public static bool IsDigest(string? digest) => digest is { Length: DigestLength } && digest.All(char.IsAsciiHexDigitLower);
 
     private async Task<StageOrders> OrdersAsync(V1Job job, CancellationToken cancellationToken)
     {
@@ -147,8 +167,9 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
         {
             var job = await jobs.FindAsync(name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
             // An answer may have been lost: what is done already is done.
-            if (job.GetAnnotation(mark) == value && job.GetAnnotation(Marks.Pod) == pod && IsToken(job, token, visitor)) return job;
+            if (job.GetAnnotation(mark) == value && job.GetAnnotation(Marks.Pod) == pod && IsToken(job, token, visitor) && (mark != Marks.Pod || IsOpen(job, visitor))) return job;
             Check(job, token, visitor, pod);
+            if (mark != Marks.Pod && job.GetAnnotation(Marks.Pod) != pod) throw new RefusedException(Refusal.Taken);
             if (await jobs.MarkAsync(job, mark, value, cancellationToken) is { } marked) return marked;
         }
         throw new IOException($"The Job {name} changes all the time.");

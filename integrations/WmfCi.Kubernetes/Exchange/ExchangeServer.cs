@@ -25,17 +25,26 @@ namespace WmfCi.Kubernetes.Exchange;
 /// PUT  attempts/NAME/blobs/SHA   a file; 422 when its bytes are others
 /// POST attempts/NAME/collected   the list of what was left; ends the second token
 /// </code>
-/// Without a token that is good for the attempt, the direction and the pod, every answer is 401.
+/// Without a token that is good for the attempt, the direction and the pod, every answer is 401, whatever is asked for. No answer but the two orders and the sources has a body.
 /// </summary>
 internal sealed class ExchangeServer : IAsyncDisposable
 {
-    /// <summary>How many pods may talk to it at once; others wait.</summary>
-    public const int MaxConnections = 512;
+    /// <summary>How many connections there may be at once; further ones are closed, and their pods try again.</summary>
+    public const int MaxConnections = 4096;
+
+    /// <summary>
+    /// How many of them may come from one address. Steps share their pod's way to the exchange: without it one of them could hold all connections, and no other stage could fetch or store anything.
+    /// Large enough for the pods of a node behind one address.
+    /// </summary>
+    public const int MaxConnectionsOfOne = 128;
+
+    /// <summary>How long a connection may be silent between requests, and how long a request's headers may take.</summary>
+    public static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(20);
 
     /// <summary>A bound on a list of what was left.</summary>
     public const int MaxManifestBytes = 16 << 20;
 
-    private const int MaxTokenLength = 200, MaxPodLength = 100, DigestLength = 64;
+    private const int MaxTokenLength = 200, MaxPodLength = 100, MaxHeaderBytes = 8 << 10, MaxHeaders = 32;
     private readonly WebApplication _app;
     private readonly Desk _desk;
 
@@ -72,9 +81,16 @@ internal sealed class ExchangeServer : IAsyncDisposable
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxConcurrentConnections = MaxConnections;
         kestrel.Limits.MaxRequestBodySize = MaxManifestBytes;
+        kestrel.Limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
+        kestrel.Limits.MaxRequestLineSize = MaxHeaderBytes;
+        kestrel.Limits.MaxRequestHeaderCount = MaxHeaders;
+        kestrel.Limits.RequestHeadersTimeout = MaxSilence;
+        kestrel.Limits.KeepAliveTimeout = MaxSilence;
         var address = IPAddress.TryParse(options.Listen.Host, out var given) ? given : IPAddress.Any;
+        var visitors = new ConnectionsByAddress(MaxConnectionsOfOne);
         kestrel.Listen(address, options.Listen.Port, listen =>
         {
+            listen.Use(next => connection => visitors.AdmitAsync(connection, next));
             if (options.Tls is var (certificate, key)) listen.UseHttps(X509Certificate2.CreateFromPemFile(certificate, key));
         });
     }
@@ -89,6 +105,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
         attempt.MapPost("/collect", context => GuardedAsync(context, async visit => await WriteAsync(context, await _desk.CollectAsync(visit.Name, visit.Token, visit.Pod, context.RequestAborted), WireJson.Default.CollectOrder)));
         attempt.MapPut("/blobs/{digest}", context => GuardedAsync(context, async visit => await ReceiveAsync(context, visit)));
         attempt.MapPost("/collected", context => GuardedAsync(context, async visit => await TakeManifestAsync(context, visit)));
+        _app.MapFallback("{**anything}", _ => throw new RefusedException(Refusal.Unknown));
     }
 
     // Nobody but our own program reads the answers, and whoever guesses learns nothing from them.
@@ -104,6 +121,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
             {
                 Refusal.Taken => StatusCodes.Status409Conflict,
                 Refusal.NotYours => StatusCodes.Status422UnprocessableEntity,
+                Refusal.Missing => StatusCodes.Status404NotFound,
                 _ => StatusCodes.Status401Unauthorized,
             };
         }
@@ -130,7 +148,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
     {
         var (authorization, pod, name) = (context.Request.Headers.Authorization.ToString(), context.Request.Headers[PodPaths.PodHeader].ToString(), (string)context.Request.RouteValues["name"]!);
         const string scheme = "Bearer ";
-        if (!authorization.StartsWith(scheme, StringComparison.Ordinal) || authorization.Length > MaxTokenLength || pod.Length is 0 or > MaxPodLength || !IsName(name))
+        if (!authorization.StartsWith(scheme, StringComparison.Ordinal) || authorization.Length > MaxTokenLength || !IsName(name) || !IsUid(pod))
             throw new RefusedException(Refusal.Unknown);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
         return answer(new Visit(name, authorization[scheme.Length..], pod));
@@ -138,8 +156,10 @@ internal sealed class ExchangeServer : IAsyncDisposable
 
     private static bool IsName(string name) => name.Length <= 63 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
+    private static bool IsUid(string pod) => pod.Length is > 0 and <= MaxPodLength && pod.All(c => char.IsAsciiLetterOrDigit(c) || c == '-');
+
     private static string DigestOf(HttpContext context) =>
-        context.Request.RouteValues["digest"] is string { Length: DigestLength } digest && digest.All(char.IsAsciiHexDigitLower) ? digest : throw new RefusedException(Refusal.NotYours);
+        context.Request.RouteValues["digest"] is string digest && Desk.IsDigest(digest) ? digest : throw new RefusedException(Refusal.NotYours);
 
     private static async Task WriteAsync<T>(HttpContext context, T value, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
     {

@@ -21,6 +21,9 @@ internal sealed record AttemptView
     /// <summary>When its first step was first seen to have begun, by the same clock; null before.</summary>
     public DateTimeOffset? BeganAt { get; init; }
 
+    /// <summary>When its pod was last seen to move (<see cref="PodRules.Progress"/>), by the same clock; null where nobody watched.</summary>
+    public DateTimeOffset? MovedAt { get; init; }
+
     /// <summary>
     /// The pod that counts: the one that claimed the attempt. Before any did, the oldest. The phase and conditions of a Job say nothing: Kubernetes may start a pod twice, and the second one
     /// never runs anything.

@@ -17,7 +17,8 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
     private const string Tools = "tools", Work = "work", Inputs = "inputs", Logs = "logs", Scratch = "scratch", Control = "control", Shared = "shm";
     private const long MiB = 1L << 20, ToolsBytes = 128 * MiB, ControlBytes = 16 * MiB, SharedBytes = 256 * MiB;
     private const int TokenMode = 0b100_000_000;
-    private const long FailedJobsKeptSeconds = 24 * 3600;
+    private const long FailedJobsKeptSeconds = 24 * 3600, LostNodeSeconds = 60;
+    private static readonly string[] LostNode = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
     /// <summary>The name of everything that belongs to the attempt.</summary>
     public string Name { get; } = Marks.NameOf(options.Site, spec.Id);
@@ -152,7 +153,7 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
                 SeccompProfile = new V1SeccompProfile { Type = "RuntimeDefault" },
             },
             NodeSelector = Selector(),
-            Tolerations = worker.Tolerations.IsEmpty ? null : [.. worker.Tolerations.Select(Tolerated)],
+            Tolerations = Tolerations(),
             RuntimeClassName = worker.RuntimeClass,
             PriorityClassName = worker.PriorityClass,
             InitContainers = [Fetch(exchange), .. spec.Stage.Steps.Select((_, i) => Step(i + 1))],
@@ -272,6 +273,15 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
         if (worker.Architecture is { } architecture) labels["kubernetes.io/arch"] = architecture;
         return labels.Count == 0 ? null : labels;
     }
+
+    // Kubernetes would leave a pod on a lost node for five minutes, and nobody would know until then that it is lost.
+    private List<V1Toleration> Tolerations() =>
+    [
+        .. worker.Tolerations.Select(Tolerated),
+        .. from taint in LostNode
+           where !worker.Tolerations.Any(own => own.Key == taint && own.Effect is null or "NoExecute")
+           select new V1Toleration { Key = taint, OperatorProperty = "Exists", Effect = "NoExecute", TolerationSeconds = LostNodeSeconds },
+    ];
 
     private static V1Toleration Tolerated(Toleration taint) =>
         new() { Key = taint.Key, OperatorProperty = taint.Operator, Value = taint.Value, Effect = taint.Effect, TolerationSeconds = taint.Seconds };

@@ -34,10 +34,11 @@ internal static class Marks
     /// <summary>The digest of the manifest in the store: the second token is worth nothing any more.</summary>
     public const string Manifest = "wmfci.org/manifest";
 
-    /// <summary>Why it was ended before its time: an <see cref="OutcomeKind"/>.</summary>
+    /// <summary>Why it was ended before its time, as <see cref="Endings"/> writes it.</summary>
     public const string Ended = "wmfci.org/ended";
 
-    private const int MaxSlug = 30, HashDigits = 10;
+    // The bound on values of labels, and on names of machines.
+    private const int MaxName = 63, MaxSlug = 30, HashDigits = 10;
 
     /// <summary>
     /// The name of an attempt's Job, and of everything that belongs to it: the same for everybody, so that making it twice gives one. It is short enough to be a label's value
@@ -46,9 +47,11 @@ internal static class Marks
     public static string NameOf(string site, AttemptId id)
     {
         var slug = string.Concat(id.Stage.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')).Trim('-');
-        slug = (slug.Length > MaxSlug ? slug[..MaxSlug] : slug).Trim('-');
+        var (head, tail) = (string.Create(CultureInfo.InvariantCulture, $"r{id.Run}-"), string.Create(CultureInfo.InvariantCulture, $"-a{id.Number}-"));
+        var room = Math.Min(MaxSlug, MaxName - head.Length - tail.Length - HashDigits);
+        slug = (slug.Length > room ? slug[..room] : slug).Trim('-');
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{site}\n{id}")))[..HashDigits];
-        return string.Create(CultureInfo.InvariantCulture, $"r{id.Run}-{(slug.Length == 0 ? "stage" : slug)}-a{id.Number}-{hash}");
+        return $"{head}{(slug.Length == 0 ? "stage" : slug)}{tail}{hash}";
     }
 
     /// <summary>The user that an attempt runs as.</summary>

@@ -27,33 +27,41 @@ internal static class PodRules
     public static Reading Read(AttemptView view, StageLimits stage)
     {
         if (view.Job is not { } job) return Ours("Its Job is gone: somebody or something removed it from the cluster.");
-        if (job.GetAnnotation(Marks.Ended) is { } ended && Enum.TryParse<OutcomeKind>(ended, out var kind)) return Ended(kind, stage);
+        if (job.GetAnnotation(Marks.Ended) is { } ended) return Endings.Read(ended) ?? Ours("It was ended by the service.");
         if (view.Pod is not { } pod) return WithoutPod(view, job, stage);
         if (Collected(view, stage) is { } collected) return collected;
-        return Broken(view, pod, stage) ?? Failed(view, stage) ?? (Reading?)Unstarted(view, pod, stage) ?? Overdue(view, pod, stage);
+        return Broken(view, pod, stage) ?? Failed(view, stage) ?? Finished(view, pod, stage) ?? (Reading?)Unstarted(view, pod, stage) ?? Overdue(view, pod, stage);
     }
 
-    /// <summary>When the first step began; null before.</summary>
-    public static DateTimeOffset? FirstStepAt(AttemptView view) => StartOf(view.Container(JobPlan.StepName(1)));
+    /// <summary>Whether the first step began.</summary>
+    public static bool HasBegun(AttemptView view) => IsOrWasRunning(view.Container(JobPlan.StepName(1)));
+
+    /// <summary>
+    /// How far the pod is: another value means that its node did something. Waiting for different reasons in turn, as for an image that does not come, is no progress.
+    /// </summary>
+    public static int Progress(AttemptView view) => view.Pod is not { } pod ? 0
+        : 1 + (IsScheduled(pod) ? 1 : 0) + Statuses(pod).Sum(status => status.State?.Terminated is not null ? 2 : status.State?.Running is not null ? 1 : 0);
 
     /// <summary>Whether what a registry or a runtime said about an image means that trying again is no use.</summary>
-    public static bool IsWrongImage(string said) => Array.Exists(WrongImage, word => said.Contains(word, StringComparison.OrdinalIgnoreCase));
+    /// <param name="said">What it said.</param>
+    /// <param name="image">The image, whose name says nothing of the kind whatever words are in it.</param>
+    public static bool IsWrongImage(string said, string image)
+    {
+        var words = image.Length == 0 ? said : said.Replace(image, "", StringComparison.Ordinal);
+        return Array.Exists(WrongImage, word => words.Contains(word, StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>Its result was no longer wanted.</summary>
+    public static Reading.Over Stopped { get; } = new(OutcomeKind.Stopped, "Its result was no longer wanted.");
 
     private static Reading.Over Ours(string explanation) => new(OutcomeKind.InfrastructureFailed, explanation);
-
-    private static Reading.Over Ended(OutcomeKind kind, StageLimits stage) => kind switch
-    {
-        OutcomeKind.TimedOut => StepEnds.TimedOut(stage),
-        OutcomeKind.Stopped => new Reading.Over(OutcomeKind.Stopped, "Its result was no longer wanted."),
-        _ => Ours("It was ended by the service."),
-    };
 
     private static Reading WithoutPod(AttemptView view, V1Job job, StageLimits stage)
     {
         if (job.GetAnnotation(Marks.Pod) is not null) return Ours($"Its pod is gone: removed by hand, or with its node.{Said(view.Warning)}");
         if (Condition(job, "Failed") is { } failed) return Ours($"Its Job failed without a pod: {Clean(failed.Message ?? failed.Reason ?? "")}.");
-        var since = At(job.CreationTimestamp(), view.Now);
-        if (view.Now - since > stage.Allowances.Pod) return Ours($"The cluster made no pod within {Amounts.Duration(stage.Allowances.Pod)}.{Said(view.Warning)}");
+        var since = Past(job.CreationTimestamp(), view) ?? DateTimeOffset.UnixEpoch;
+        if (view.Now - since >= stage.Allowances.Pod) return Ours($"The cluster made no pod within {Amounts.Duration(stage.Allowances.Pod)}.{Said(view.Warning)}");
         return view.Now - since < TellAfter ? new Reading.Going(since + TellAfter)
             : new Reading.Waiting($"Waits for the cluster to make a pod.{Said(view.Warning)}", Earlier(view.Now + LookAgain, since + stage.Allowances.Pod));
     }
@@ -75,7 +83,7 @@ internal static class PodRules
                 ? new Reading.Over(OutcomeKind.DiskFull, $"It wrote more than the {Amounts.Size(stage.Worker.DiskBytes)} of disk that the worker class {stage.Worker.Name} allows, and was evicted: {message}. Delete what is no longer needed as it goes on, or choose another `worker:`.") { Step = Current(view, stage) }
                 : Ours($"Its pod was evicted: {message}.");
         }
-        if (reason == "DeadlineExceeded") return FirstStepAt(view) is null ? Ours("Its pod did not come to its first step in time.") : StepEnds.TimedOut(stage) with { Step = Current(view, stage) };
+        if (reason == "DeadlineExceeded") return Late(view, stage);
         if (pod.Status?.Conditions?.FirstOrDefault(condition => condition is { Type: "DisruptionTarget", Status: "True" }) is { } disruption)
             return Ours($"Its pod was taken away ({Clean(disruption.Reason ?? "")}): {Clean(disruption.Message ?? "")}.");
         if (pod.DeletionTimestamp() is not null) return Ours($"Its pod was removed, by hand or with its node.{Said(reason)}");
@@ -84,7 +92,14 @@ internal static class PodRules
         return pod.Status?.Phase == "Unknown" ? Ours("Its node is lost.") : null;
     }
 
-    private static bool IsOwnDisk(string message) =>
+    // The kubelet's own limit on the pod: which part of it took the time?
+    private static Reading.Over Late(AttemptView view, StageLimits stage) =>
+        !HasBegun(view) ? Ours("Its pod did not come to its first step in time.")
+        : StepsAreOver(view, stage) ? StepEnds.Judge(view, stage) ?? Ours("What it left was not stored in time.")
+        : StepEnds.TimedOut(stage) with { Step = Current(view, stage) };
+
+    /// <summary>Whether a pod was evicted for what it wrote itself, as all kubelets since 1.20 say it; a node that ran full says otherwise.</summary>
+    public static bool IsOwnDisk(string message) =>
         message.Contains("exceeds the total limit", StringComparison.OrdinalIgnoreCase) || message.Contains("exceeds the limit", StringComparison.OrdinalIgnoreCase) || message.Contains("exceeded its local ephemeral storage limit", StringComparison.OrdinalIgnoreCase);
 
     // A container came to grief, and with it the pod.
@@ -98,7 +113,7 @@ internal static class PodRules
         }
         // A step that was killed with its supervisor ends the pod: the collector never runs.
         for (var number = 1; number <= stage.Steps; number++)
-            if (view.Container(JobPlan.StepName(number))?.State?.Terminated is { ExitCode: not 0 }) return StepEnds.Judge(view, stage);
+            if (view.Container(JobPlan.StepName(number))?.State?.Terminated is { ExitCode: not 0 } ended) return StepEnds.Judge(view, stage) ?? StepEnds.Killed(ended) with { Step = number };
         if (view.Container("collect")?.State?.Terminated is not { } collect) return null;
         if (collect.ExitCode == 0) return Ours("The collector ended, and no list of files came.");
         var why = StepEnds.ReadFailure(collect)?.Message is { } words ? Clean(words) : $"status {collect.ExitCode}, {Clean(collect.Reason ?? "no reason")}";
@@ -106,19 +121,25 @@ internal static class PodRules
         return StepEnds.Judge(view, stage) is { } over ? over with { Explanation = $"{over.Explanation} Its files could not be kept: {why}" } : Ours($"What it left could not be stored: {why}");
     }
 
+    // The pod will do nothing more, and no container says why.
+    private static Reading.Over? Finished(AttemptView view, V1Pod pod, StageLimits stage) => pod.Status?.Phase is not ("Failed" or "Succeeded") ? null
+        // Kubelets take a step of which the kernel killed a part for want of memory for failed, although its supervisor lived on and exited with 0.
+        : OutOfMemory(view, stage) ?? Ours($"Its pod ended before its time ({Clean(pod.Status.Reason is { Length: > 0 } reason ? reason : pod.Status.Phase)}). {Clean(pod.Status.Message ?? "")}".TrimEnd());
+
+    private static Reading.Over? OutOfMemory(AttemptView view, StageLimits stage) =>
+        Enumerable.Range(1, stage.Steps).Any(number => view.Container(JobPlan.StepName(number))?.State?.Terminated?.Reason == "OOMKilled") ? StepEnds.Judge(view, stage) : null;
+
     // It waits for a node, an image or a container.
     private static Reading? Unstarted(AttemptView view, V1Pod pod, StageLimits stage)
     {
-        var created = At(pod.CreationTimestamp(), view.Now);
-        if (pod.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "PodScheduled") is not { Status: "True" } scheduled) return Unscheduled(view, pod, created, stage);
-        var since = At(scheduled.LastTransitionTime, created);
+        if (!IsScheduled(pod) && !Statuses(pod).Any(IsOrWasRunning)) return Unscheduled(view, pod, stage);
+        var from = Since(view, pod);
         foreach (var container in Statuses(pod))
         {
-            if (container.State?.Waiting is not { Reason: { } reason } waiting || reason is "PodInitializing" or "ContainerCreating" && HasStarted(pod)) continue;
+            if (container.State?.Waiting is not { Reason: { } reason } waiting || (reason is "PodInitializing" or "ContainerCreating" && IsBusy(pod))) continue;
             var isOurs = JobPlan.StepNumber(container.Name) is null;
             var image = isOurs ? stage.OwnImage : stage.Image;
             var said = Clean(waiting.Message ?? "");
-            var from = LastEnd(pod) ?? since;
             switch (reason)
             {
                 case "InvalidImageName" or "ErrImageNeverPull":
@@ -128,26 +149,36 @@ internal static class PodRules
                 case "CreateContainerConfigError" or "CreateContainerError" or "RunContainerError":
                     return Creation(view, (isOurs, said), from, stage);
                 case "ContainerCreating" or "PodInitializing":
-                    return Late(view, from, stage.Allowances.Creation + stage.Allowances.Pull, $"Waits for its node to make the container {container.Name}.{Said(view.Warning)}", $"Its node did not make the container {container.Name}");
+                    if (LacksSecret(view, from)) return Ours($"Its Secret was removed from the cluster before its pod could use it.{Said(view.Warning)}");
+                    // The image of the steps is fetched before the first of them, and that of the trusted containers before anything.
+                    var allowed = stage.Allowances.Creation + (HasBegun(view) ? TimeSpan.Zero : stage.Allowances.Pull);
+                    return Made(view, from, allowed, $"Waits for its node to make the container {container.Name}.{Said(view.Warning)}", $"Its node did not make the container {container.Name}");
             }
         }
         return null;
     }
 
-    private static Reading Unscheduled(AttemptView view, V1Pod pod, DateTimeOffset created, StageLimits stage)
+    // As kubelets say it of the volume of a Secret; one that was merely not read yet is told otherwise.
+    private static bool LacksSecret(AttemptView view, DateTimeOffset from) => view.Now - from >= TellAfter
+        && view.Warning.StartsWith("MountVolume.SetUp failed", StringComparison.Ordinal) && view.Warning.Contains("secret", StringComparison.Ordinal) && view.Warning.Contains("not found", StringComparison.Ordinal);
+
+    private static Reading Unscheduled(AttemptView view, V1Pod pod, StageLimits stage)
     {
+        var created = Past(pod.CreationTimestamp(), view) ?? DateTimeOffset.UnixEpoch;
         var said = Clean(pod.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "PodScheduled")?.Message ?? "");
-        if (view.Now - created > stage.Worker.Waits) return Ours($"No worker of the class {stage.Worker.Name} became free within {Amounts.Duration(stage.Worker.Waits)}: {said}");
-        return view.Now - created < TellAfter || said.Length == 0 ? new Reading.Going(created + (view.Now - created < TellAfter ? TellAfter : LookAgain))
-            : new Reading.Waiting($"Waits for a worker of the class {stage.Worker.Name}: {said}", Earlier(view.Now + LookAgain, created + stage.Worker.Waits));
+        if (view.Now - created >= stage.Worker.Waits) return Ours($"No worker of the class {stage.Worker.Name} became free within {Amounts.Duration(stage.Worker.Waits)}: {said}");
+        var look = Earlier(view.Now - created < TellAfter ? created + TellAfter : view.Now + LookAgain, created + stage.Worker.Waits);
+        return view.Now - created < TellAfter || said.Length == 0 ? new Reading.Going(look) : new Reading.Waiting($"Waits for a worker of the class {stage.Worker.Name}: {said}", look);
     }
 
     private static Reading Pull(AttemptView view, Refused image, StageLimits stage)
     {
-        var isWrong = IsWrongImage(image.Said) || IsWrongImage(view.Warning);
-        var said = image.Said.StartsWith("Back-off", StringComparison.OrdinalIgnoreCase) && view.Warning.Length > 0 ? view.Warning : image.Said;
+        // A kubelet that waits before it tries again says only that; why stands in an event then.
+        var told = view.Warning.Contains("pull", StringComparison.OrdinalIgnoreCase) ? view.Warning : "";
+        var isWrong = IsWrongImage(image.Said, image.Name) || IsWrongImage(told, image.Name);
+        var said = Clean(image.Said.StartsWith("Back-off", StringComparison.OrdinalIgnoreCase) && told.Length > 0 ? told : image.Said);
         if (isWrong && !image.IsOurs) return Wrong(isOurs: false, $"There is no image {image.Name} that the workers may fetch: check its name and tag, and that its registry is public. The registry says: {said}");
-        if (view.Now - image.Since <= stage.Allowances.RefusedPull)
+        if (view.Now - image.Since < stage.Allowances.RefusedPull)
             return new Reading.Waiting($"Waits for the image {image.Name}, which could not be fetched: {said}", Earlier(view.Now + LookAgain, image.Since + stage.Allowances.RefusedPull));
         return Ours($"The image {image.Name} could not be fetched within {Amounts.Duration(stage.Allowances.RefusedPull)}: {said}");
     }
@@ -155,35 +186,40 @@ internal static class PodRules
     private static Reading Creation(AttemptView view, (bool IsOurs, string Said) container, DateTimeOffset since, StageLimits stage)
     {
         if (!container.IsOurs && container.Said.Contains("root", StringComparison.OrdinalIgnoreCase)) return Wrong(isOurs: false, $"Its image may not run as it wants to: {container.Said}");
-        return Late(view, since, stage.Allowances.RefusedPull, $"Waits for its node: {container.Said}", $"Its node could not make a container ({container.Said})");
+        return Made(view, since, stage.Allowances.RefusedPull, $"Waits for its node: {container.Said}", $"Its node could not make a container ({container.Said})");
     }
 
-    private static Reading Late(AttemptView view, DateTimeOffset since, TimeSpan allowed, string waiting, string late)
+    private static Reading Made(AttemptView view, DateTimeOffset since, TimeSpan allowed, string waiting, string late)
     {
-        if (view.Now - since > allowed) return Ours($"{late} within {Amounts.Duration(allowed)}.{Said(view.Warning)}");
+        if (view.Now - since >= allowed) return Ours($"{late} within {Amounts.Duration(allowed)}.{Said(view.Warning)}");
         return view.Now - since < TellAfter ? new Reading.Going(since + TellAfter) : new Reading.Waiting(waiting, Earlier(view.Now + LookAgain, since + allowed));
     }
 
     // Something runs, or should.
     private static Reading Overdue(AttemptView view, V1Pod pod, StageLimits stage)
     {
-        // By our own clock: a node's may be wrong.
-        if (view.BeganAt is { } first && view.Container("collect")?.State?.Running is null && !StepsAreOver(view, stage))
-        {
-            var limit = first + stage.Timeout + stage.StopGrace + stage.Allowances.Overtime;
-            if (view.Now > limit) return StepEnds.TimedOut(stage) with { Step = Current(view, stage) };
-            if (Statuses(pod).Any(status => status.State?.Running is not null)) return new Reading.Going(limit);
-        }
+        var since = Since(view, pod);
         if (Statuses(pod).FirstOrDefault(status => status.State?.Running is not null) is { } running)
         {
+            if (JobPlan.StepNumber(running.Name) is { } step)
+            {
+                // By our own clock: a node's may be wrong. Supervisors keep the time themselves; one that does not is likely on a node that is lost, which the cluster needs a while to say.
+                var limit = (view.BeganAt ?? since) + stage.Timeout + stage.StopGrace + stage.Allowances.Overtime + stage.Allowances.Silence;
+                return view.Now < limit ? new Reading.Going(limit) : StepEnds.TimedOut(stage) with { Step = step };
+            }
             var allowed = JobPlan.IsFetch(running.Name) ? stage.Allowances.Fetch : stage.Allowances.Collect;
-            var until = StartOf(running)!.Value + allowed;
-            return view.Now > until ? Ours($"The container {running.Name} did not end within {Amounts.Duration(allowed)}.") : new Reading.Going(until);
+            return view.Now < since + allowed ? new Reading.Going(since + allowed) : Ours($"The container {running.Name} did not end within {Amounts.Duration(allowed)}.");
         }
         // Known of old kubelets: a container ended, and nothing follows.
-        var quiet = (LastEnd(pod) ?? At(pod.CreationTimestamp(), view.Now)) + stage.Allowances.Silence + stage.Allowances.Pull;
-        return view.Now > quiet ? Ours($"Its node started nothing more.{Said(view.Warning)}") : new Reading.Going(quiet);
+        var quiet = since + stage.Allowances.Silence + (HasBegun(view) ? TimeSpan.Zero : stage.Allowances.Pull);
+        return view.Now < quiet ? new Reading.Going(quiet) : OutOfMemory(view, stage) ?? Ours($"Its node started nothing more.{Said(view.Warning)}");
     }
+
+    // Since when nothing moved: as we saw it ourselves, else as the cluster and the node say it.
+    private static DateTimeOffset Since(AttemptView view, V1Pod pod) => view.MovedAt is { } moved ? Earlier(moved, view.Now)
+        : Statuses(pod).SelectMany(status => new[] { status.State?.Running?.StartedAt, status.State?.Terminated?.FinishedAt })
+            .Append(pod.Status?.Conditions?.FirstOrDefault(condition => condition is { Type: "PodScheduled", Status: "True" })?.LastTransitionTime)
+            .Append(pod.CreationTimestamp()).Select(time => Past(time, view)).Max() ?? DateTimeOffset.UnixEpoch;
 
     private static bool StepsAreOver(AttemptView view, StageLimits stage) => view.Container(JobPlan.StepName(stage.Steps))?.State?.Terminated is not null;
 
@@ -191,7 +227,7 @@ internal static class PodRules
     {
         int? current = null;
         for (var number = 1; number <= stage.Steps; number++)
-            if (StartOf(view.Container(JobPlan.StepName(number))) is not null) current = number;
+            if (IsOrWasRunning(view.Container(JobPlan.StepName(number)))) current = number;
         return current;
     }
 
@@ -199,16 +235,17 @@ internal static class PodRules
 
     private static IEnumerable<V1ContainerStatus> Statuses(V1Pod pod) => (pod.Status?.InitContainerStatuses ?? []).Concat(pod.Status?.ContainerStatuses ?? []);
 
-    private static bool HasStarted(V1Pod pod) => Statuses(pod).Any(status => status.State?.Running is not null);
+    private static bool IsBusy(V1Pod pod) => Statuses(pod).Any(status => status.State?.Running is not null);
 
-    private static DateTimeOffset? StartOf(V1ContainerStatus? status) => (status?.State?.Running?.StartedAt ?? status?.State?.Terminated?.StartedAt) is { } at ? new DateTimeOffset(at) : null;
+    private static bool IsScheduled(V1Pod pod) => pod.Status?.Conditions?.Any(condition => condition is { Type: "PodScheduled", Status: "True" }) == true;
 
-    private static DateTimeOffset? LastEnd(V1Pod pod) =>
-        Statuses(pod).Select(status => status.State?.Terminated?.FinishedAt).Where(at => at is not null).Select(at => (DateTimeOffset?)new DateTimeOffset(at!.Value)).Max();
+    // Of a container that was lost, or that never was, kubelets tell an end without a beginning.
+    private static bool IsOrWasRunning(V1ContainerStatus? status) => status?.State?.Running is not null || status?.State?.Terminated?.StartedAt is not null;
 
     private static V1JobCondition? Condition(V1Job job, string type) => job.Status?.Conditions?.FirstOrDefault(condition => condition.Type == type && condition.Status == "True");
 
-    private static DateTimeOffset At(DateTime? time, DateTimeOffset otherwise) => time is { } at ? new DateTimeOffset(at) : otherwise;
+    // A clock that is ahead of ours says that something happens just now.
+    private static DateTimeOffset? Past(DateTime? time, AttemptView view) => time is { } at ? at >= view.Now.UtcDateTime ? view.Now : new DateTimeOffset(DateTime.SpecifyKind(at, DateTimeKind.Utc)) : null;
 
     private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 

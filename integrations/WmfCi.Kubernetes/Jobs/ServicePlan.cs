@@ -82,28 +82,75 @@ internal sealed class ServicePlan(KubernetesRunnerOptions options, string attemp
     }
 
     /// <summary>Where a service stands.</summary>
-    /// <returns>Its address when it is ready; else a fault when it never will be; else neither.</returns>
-    public (string? Address, string? Fault) Read(V1Pod? pod, DateTimeOffset begun, DateTimeOffset now)
+    /// <param name="seen">What is seen of it.</param>
+    /// <param name="begun">Since when it is waited for.</param>
+    /// <param name="now">Now.</param>
+    public ServiceReading Read(ServiceView seen, DateTimeOffset begun, DateTimeOffset now)
     {
-        var status = pod?.Status?.ContainerStatuses?.FirstOrDefault();
-        if (status is { Ready: true } && pod!.Status.PodIP is { Length: > 0 } address) return (address, null);
-        if (status?.State?.Terminated is { } ended) return (null, $"The service {service.Name} ended with status {ended.ExitCode} before it was ready; its log says why.");
-        if (status?.State?.Waiting is { } waiting)
-        {
-            var said = Core.PlainText.Line(waiting.Message ?? "", PodRules.MaxMessage);
-            if (waiting.Reason is "InvalidImageName") return (null, $"The service {service.Name}: “{service.Image}” cannot be an image.");
-            if (waiting.Reason is "CreateContainerConfigError") return (null, $"The service {service.Name} may not run as its image wants to: {said}. Write `user:` with a number other than 0 that the image knows.");
-            if (waiting.Reason is "ErrImagePull" or "ImagePullBackOff" && PodRules.IsWrongImage(said)) return (null, $"The service {service.Name}: there is no image {service.Image} that the workers may fetch: {said}.");
-        }
-        return now - begun > options.Services.ReadyWithin ? (null, $"The service {service.Name} was not ready within {Amounts.Duration(options.Services.ReadyWithin)}.{(service.ReadyCommand is null && service.ReadyPort is null ? "" : " Check its `ready:`.")}") : (null, null);
+        if (seen.Pod is not { } pod) return seen.WasThere ? Ours("Its pod is gone: removed by hand, or with its node.") : now - begun < options.Services.ReadyWithin ? Waits("has no pod yet") : Ours("Its pod did not come.");
+        var status = pod.Status?.ContainerStatuses?.FirstOrDefault();
+        if (status?.State?.Terminated is { } ended) return Ended(ended);
+        if (pod.Status?.Reason == "Evicted") return PodRules.IsOwnDisk(pod.Status.Message ?? "")
+            ? Theirs($"It wrote more than the {Amounts.Size(options.Services.DiskBytes)} of disk that a service may use.") : Ours($"Its pod was evicted: {Line(pod.Status.Message)}");
+        if (pod.DeletionTimestamp() is not null || pod.Status?.Phase is "Failed" or "Succeeded") return Ours($"Its pod was taken away ({Line(pod.Status?.Reason)}).");
+        if (status is { Ready: true } && pod.Status?.PodIP is { Length: > 0 } address) return new ServiceReading(address);
+        if (status?.State?.Waiting is { } waiting && Wrong(waiting, seen.Warning) is { } wrong) return wrong;
+        if (now - begun < options.Services.ReadyWithin) return Waits(Doing(pod, status, seen.Warning));
+        var within = Amounts.Duration(options.Services.ReadyWithin);
+        return status?.State?.Running is not null
+            ? Theirs($"It was not ready within {within}.{(service.ReadyCommand is null && service.ReadyPort is null ? "" : " Check its `ready:`.")} {Line(seen.Warning)}".TrimEnd())
+            : Ours($"It could not be started within {within}: {Doing(pod, status, seen.Warning)}");
     }
+
+    /// <summary>How a service that ought to run as long as the stage came to an end before; null where it runs.</summary>
+    public string? EarlyEnd(V1Pod? pod) => pod is null ? $"The service {service.Name} is gone: its pod was removed while the stage ran."
+        : pod.Status?.ContainerStatuses?.FirstOrDefault()?.State?.Terminated is { } ended ? $"While the stage ran: {Ended(ended).Fault}"
+        : pod.Status?.Phase == "Failed" ? $"The service {service.Name} was ended while the stage ran: {Line(pod.Status.Message ?? pod.Status.Reason)}" : null;
+
+    private ServiceReading Ended(V1ContainerStateTerminated ended) => ended.Reason switch
+    {
+        "OOMKilled" => Theirs($"It needed more than the {Amounts.Size(options.Services.MemoryBytes)} of memory that a service may use."),
+        "StartError" or "ContainerCannotRun" => Theirs($"Its image cannot run here: {Line(ended.Message)}"),
+        "ContainerStatusUnknown" => Ours("Its node lost it."),
+        _ => Theirs($"It ended with status {ended.ExitCode}; its log says why."),
+    };
+
+    private ServiceReading? Wrong(V1ContainerStateWaiting waiting, string warning)
+    {
+        var said = Line(waiting.Message);
+        var told = warning.Contains("pull", StringComparison.OrdinalIgnoreCase) ? Line(warning) : "";
+        return waiting.Reason switch
+        {
+            "InvalidImageName" => Theirs($"“{Line(service.Image)}” cannot be an image."),
+            "CreateContainerConfigError" => Theirs($"It may not run as its image wants to: {said}. Write `user:` with a number other than 0 that the image knows."),
+            "ErrImagePull" or "ImagePullBackOff" when PodRules.IsWrongImage($"{said} {told}", service.Image) =>
+                Theirs($"There is no image {Line(service.Image)} that the workers may fetch: {(said.StartsWith("Back-off", StringComparison.OrdinalIgnoreCase) && told.Length > 0 ? told : said)}."),
+            _ => null,
+        };
+    }
+
+    private static string Doing(V1Pod pod, V1ContainerStatus? status, string warning)
+    {
+        var said = status?.State?.Waiting is { Message: { Length: > 0 } message } ? message : warning;
+        var scheduled = pod.Status?.Conditions?.FirstOrDefault(condition => condition.Type == "PodScheduled");
+        return scheduled?.Status != "True" ? $"has no worker yet. {Line(scheduled?.Message)}".TrimEnd()
+            : status?.State?.Running is not null ? "is not ready yet" : $"is being started. {Line(said)}".TrimEnd();
+    }
+
+    private static string Line(string? text) => Core.PlainText.Line(text ?? "", PodRules.MaxMessage).Trim().TrimEnd('.');
+
+    private ServiceReading Theirs(string fault) => new(null, $"The service {service.Name}: {fault}");
+
+    private ServiceReading Ours(string fault) => new(null, $"The service {service.Name}: {fault}", IsOurs: true);
+
+    private ServiceReading Waits(string what) => new(null, Waits: $"{service.Name} {what}");
 
     private V1Container Serving() => new()
     {
         Name = Container,
         Image = service.Image,
         ImagePullPolicy = "IfNotPresent",
-        Env = [.. service.Environment.Select(variable => new V1EnvVar { Name = variable.Name, Value = variable.Value.Replace("$(", "$$(", StringComparison.Ordinal) })],
+        Env = [.. service.Environment.Select(variable => new V1EnvVar { Name = variable.Name, Value = Literal(variable.Value) })],
         ReadinessProbe = Probe(),
         Resources = new V1ResourceRequirements
         {
@@ -116,7 +163,23 @@ internal sealed class ServicePlan(KubernetesRunnerOptions options, string attemp
     private V1Probe? Probe() => service switch
     {
         { ReadyPort: { } port } => new V1Probe { TcpSocket = new V1TCPSocketAction { Port = port }, PeriodSeconds = 1, TimeoutSeconds = 1, FailureThreshold = 3 },
-        { ReadyCommand: { } command } => new V1Probe { Exec = new V1ExecAction { Command = ["/bin/sh", "-c", command] }, PeriodSeconds = 1, TimeoutSeconds = 5, FailureThreshold = 3 },
+        { ReadyCommand: { } command } => new V1Probe { Exec = new V1ExecAction { Command = ["/bin/sh", "-c", Literal(command)] }, PeriodSeconds = 1, TimeoutSeconds = 5, FailureThreshold = 3 },
         _ => null,
     };
+
+    // The kubelet replaces $(NAME) in both, and makes one dollar of two wherever they stand.
+    private static string Literal(string text) => text.Replace("$", "$$", StringComparison.Ordinal);
 }
+
+/// <summary>What is seen of a service.</summary>
+/// <param name="Pod">Its pod; null where there is none.</param>
+/// <param name="WasThere">Whether it had one before.</param>
+/// <param name="Warning">What the cluster warned of last; empty without.</param>
+internal sealed record ServiceView(V1Pod? Pod, bool WasThere, string Warning);
+
+/// <summary>Where a service stands.</summary>
+/// <param name="Address">Its address, when it is ready.</param>
+/// <param name="Fault">Why it never will be.</param>
+/// <param name="IsOurs">Whether that is the cluster's fault, and another attempt may succeed.</param>
+/// <param name="Waits">What it waits for, else.</param>
+internal sealed record ServiceReading(string? Address, string? Fault = null, bool IsOurs = false, string? Waits = null);

@@ -12,6 +12,7 @@ internal static class StepEnds
 {
     // 128 and the number of SIGXFSZ, which the kernel sends to who writes a larger file than it may.
     private const int FileTooLarge = 128 + 25;
+    private const string LostContainer = "Unable to get init container status";
 
     /// <summary>Reads the message of a step's container; null when it is none.</summary>
     public static StepEnd? Read(V1ContainerStateTerminated ended)
@@ -20,7 +21,7 @@ internal static class StepEnds
         {
             return string.IsNullOrEmpty(ended.Message) ? null : JsonSerializer.Deserialize(ended.Message, WireJson.Default.StepEnd);
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or ArgumentException)
         {
             return null;
         }
@@ -33,7 +34,7 @@ internal static class StepEnds
         {
             return string.IsNullOrEmpty(ended.Message) ? null : JsonSerializer.Deserialize(ended.Message, WireJson.Default.ContainerFailure);
         }
-        catch (JsonException)
+        catch (Exception error) when (error is JsonException or ArgumentException)
         {
             return null;
         }
@@ -56,6 +57,8 @@ internal static class StepEnds
     {
         if (ended.Reason == "OOMKilled") return OutOfMemory(stage, ended.ExitCode);
         if (ended.ExitCode != 0) return Killed(ended);
+        // What kubelets say of a container that they find no trace of, once the pod was initialized.
+        if (ended is { StartedAt: null, Message: not null } && ended.Message.StartsWith(LostContainer, StringComparison.Ordinal)) return new Reading.Over(OutcomeKind.InfrastructureFailed, "Its node lost the container, and nobody knows how it ended.");
         if (Read(ended) is not { } end) return new Reading.Over(OutcomeKind.Failed, "Its supervisor did not say how it ended, which it always does: something in the step removed or forged the message.");
         if (end.Skipped) return new Reading.Over(OutcomeKind.Failed, "It did not run although no step before it failed: something in an earlier step forged the mark of a failure.");
         if (end.TimedOut) return TimedOut(stage);
@@ -82,7 +85,7 @@ internal static class StepEnds
         new(OutcomeKind.TimedOut, $"It took longer than the {Amounts.Duration(stage.Timeout)} that the stage may take, and was stopped with all its children. Make it faster, split it, or raise the stage's timeout.");
 
     // A supervisor exits with 0 whatever its step does, so here something else ended it, or kept it from starting.
-    private static Reading.Over Killed(V1ContainerStateTerminated ended)
+    public static Reading.Over Killed(V1ContainerStateTerminated ended)
     {
         var message = PlainText.Line(ended.Message ?? "", PodRules.MaxMessage);
         if (ended.Reason is "StartError" or "ContainerCannotRun" || message.Contains("exec format error", StringComparison.Ordinal))

@@ -50,6 +50,19 @@ public sealed record KubernetesRunnerOptions
 
     /// <summary>How long things may take that are no work of the stage's.</summary>
     public Allowances Allowances { get; init; } = new();
+
+    /// <summary>When leftovers are removed.</summary>
+    public Sweeping Sweeping { get; init; } = new();
+}
+
+/// <summary>When leftovers are removed.</summary>
+public sealed record Sweeping
+{
+    /// <summary>How often they are looked for. 30 s by default.</summary>
+    public TimeSpan Every { get; init; } = KubernetesJobRunner.SweepEvery;
+
+    /// <summary>How long something must be there before it can be a leftover: what was begun a moment ago may not be recorded yet. A minute by default.</summary>
+    public TimeSpan Grace { get; init; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>Where pods hand in and out.</summary>
@@ -115,6 +128,9 @@ public sealed record UserRange(long First, int Count);
 /// <summary>What each service of a stage may use.</summary>
 public sealed record ServiceBounds
 {
+    /// <summary>How many of them a stage may have. 5 by default.</summary>
+    public int Most { get; init; } = 5;
+
     /// <summary>Processor that is promised, in thousandths of a core.</summary>
     public int CpuMillis { get; init; } = 250;
 

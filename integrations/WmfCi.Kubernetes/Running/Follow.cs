@@ -14,21 +14,19 @@ namespace WmfCi.Kubernetes.Running;
 /// <summary>Follows an attempt that is in the cluster to its end, and says what it came to.</summary>
 internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits limits, LiveAttempt attempt, Telling telling)
 {
-    /// <summary>How often the cluster is asked for warnings about an attempt that does not begin.</summary>
-    public static readonly TimeSpan WarningsEvery = TimeSpan.FromSeconds(5);
-
     /// <summary>How long the rest of a log is waited for when the attempt is over.</summary>
     public static readonly TimeSpan LogPatience = TimeSpan.FromSeconds(30);
 
     /// <summary>How long an attempt's containers may take to go when it was ended.</summary>
     public static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(60);
 
-    private const int MaxWarnings = 50, CopyBytes = 256 * 1024;
+    private const int CopyBytes = 256 * 1024;
     private static readonly TimeSpan LookAnyway = TimeSpan.FromSeconds(30);
     private readonly LogPump _pump = new(parts, spec, telling);
+    private readonly Warnings _warnings = new(parts);
     private DateTimeOffset? _began;
-    private DateTimeOffset _warnedAt;
-    private string _warning = "";
+    private (int Progress, DateTimeOffset At)? _moved;
+    private bool _isCounted;
 
     private string Name => attempt.Name;
 
@@ -41,7 +39,7 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
         try
         {
             var over = await WatchAsync(detach);
-            if (!over.IsCollected) await EndAsync(over.Kind, detach);
+            if (!over.IsCollected) await EndAsync(over, detach);
             _pump.End();
             await Task.WhenAny(pump, Task.Delay(LogPatience, parts.Time, pumping.Token));
             if (over.Kind != OutcomeKind.Stopped && !spec.Stage.Services.IsEmpty) await TellServicesAsync(detach);
@@ -59,11 +57,13 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
         while (true)
         {
             detach.ThrowIfCancellationRequested();
-            var view = View();
+            var view = View(parts.Jobs.Find(Name), parts.PodsOf(Name, Marks.StageRole));
+            if (PodRules.HasBegun(view)) view = view with { BeganAt = _began ??= view.Now };
             var reading = PodRules.Read(view, limits);
-            if (reading is not Reading.Going && await WarningAsync(detach)) reading = PodRules.Read(view = View(), limits);
+            if (reading is not Reading.Going && await _warnings.AskAsync([Name, .. view.Pods.Select(pod => pod.Name())], detach)) reading = PodRules.Read(view = view with { Warning = _warnings.Latest }, limits);
+            if (reading is Reading.Over { Kind: OutcomeKind.InfrastructureFailed }) reading = await CertainAsync(reading, detach);
             _pump.Look(view);
-            if (PodRules.FirstStepAt(view) is not null) _began ??= parts.Time.GetUtcNow();
+            Count(view);
             if (reading is Reading.Over over) return over;
             if (reading is Reading.Waiting waiting) await telling.WaitingAsync(waiting.Reason);
             var next = (reading is Reading.Going going ? going.LookAt : ((Reading.Waiting)reading).LookAt) - parts.Time.GetUtcNow();
@@ -71,54 +71,57 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
         }
     }
 
-    private AttemptView View()
+    private AttemptView View() => View(parts.Jobs.Find(Name), parts.PodsOf(Name, Marks.StageRole));
+
+    private AttemptView View(V1Job? job, IReadOnlyList<V1Pod> pods)
     {
-        var job = parts.Jobs.Find(Name);
         if (job is not null) attempt.LastJob = job;
         // What was created a moment ago may not be known to the watch yet; what was known and is gone says in its last state who ended it.
         var isNew = job is null && attempt.LastJob is { } last && last.GetAnnotation(Marks.Ended) is null && !attempt.IsJobGone;
-        return new AttemptView
+        var view = new AttemptView
         {
             Job = job ?? (isNew || attempt.LastJob?.GetAnnotation(Marks.Ended) is not null ? attempt.LastJob : null),
-            Pods = parts.PodsOf(Name, Marks.StageRole),
-            Warning = _warning,
+            Pods = pods,
+            Warning = _warnings.Latest,
             BeganAt = _began,
             Now = parts.Time.GetUtcNow(),
         };
+        var progress = PodRules.Progress(view);
+        if (_moved?.Progress != progress) _moved = (progress, view.Now);
+        return view with { MovedAt = _moved.Value.At };
     }
 
-    // Why a pod is not made, not placed or not started stands in events only, and in none of its fields.
-    private async Task<bool> WarningAsync(CancellationToken cancellationToken)
+    // Jobs and pods come by two watches, and each may be behind the other: a pod that claimed its attempt need not be known yet, nor the list of files that a collector handed in before it
+    // ended. What would cost a new attempt is believed when the cluster itself says so.
+    private async Task<Reading> CertainAsync(Reading reading, CancellationToken cancellationToken)
     {
-        if (parts.Time.GetUtcNow() - _warnedAt < WarningsEvery) return false;
-        _warnedAt = parts.Time.GetUtcNow();
-        var names = parts.PodsOf(Name, Marks.StageRole).Select(pod => pod.Name()).Append(Name).ToHashSet(StringComparer.Ordinal);
         try
         {
-            var found = new List<Corev1Event>();
-            foreach (var name in names)
-            {
-                var events = await parts.Cluster.Client.CoreV1.ListNamespacedEventAsync(parts.Cluster.Namespace, fieldSelector: $"involvedObject.name={name},type=Warning", limit: MaxWarnings, cancellationToken: cancellationToken);
-                found.AddRange(events.Items);
-            }
-            var latest = found.OrderBy(happened => happened.LastTimestamp ?? happened.EventTime ?? happened.FirstTimestamp).LastOrDefault(happened => !string.IsNullOrWhiteSpace(happened.Message) && !happened.Message.StartsWith("Error: ", StringComparison.Ordinal));
-            var text = latest is null ? "" : PlainText.Line(latest.Message, PodRules.MaxMessage);
-            var isNews = text != _warning;
-            _warning = text;
-            return isNews;
+            var job = await parts.Cluster.Retries.RunAsync(token => parts.Records.FindAsync(Name, token), cancellationToken);
+            if (job is null) attempt.IsJobGone = true;
+            var pods = await parts.Cluster.Retries.RunAsync(
+                token => parts.Cluster.Client.CoreV1.ListNamespacedPodAsync(parts.Cluster.Namespace, labelSelector: $"{Marks.Attempt}={Name},{Marks.Role}={Marks.StageRole}", cancellationToken: token), cancellationToken);
+            return PodRules.Read(View(job, [.. pods.Items]), limits);
         }
-        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException)
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested && ClusterFault.Of(error).IsTransient)
         {
-            // A hint less; what counts stands in the pod's state.
-            return false;
+            return new Reading.Waiting($"Waits for the cluster, to be sure: {ClusterFault.Of(error).Message}", parts.Time.GetUtcNow() + LookAnyway);
         }
+    }
+
+    // What the gate let in takes room from then on in which its pod stands in the quotas' figures: admission counts a pod before anybody sees it, and the scheduler looks at it after.
+    private void Count(AttemptView view)
+    {
+        if (_isCounted || !view.Pods.Any(pod => pod.Status?.Conditions is { Count: > 0 })) return;
+        _isCounted = true;
+        parts.Gate.Leave(Name);
     }
 
     /// <summary>Ends what may still run of it, and waits until it is gone.</summary>
-    private async Task EndAsync(OutcomeKind kind, CancellationToken detach)
+    private async Task EndAsync(Reading.Over over, CancellationToken detach)
     {
         if (parts.Jobs.Find(Name) is not { } job) return;
-        if (!parts.PodsOf(Name, Marks.StageRole).TrueForAll(pod => pod.Status?.Phase is "Failed" or "Succeeded") || parts.PodsOf(Name, Marks.StageRole).Count == 0) await EndJobAsync(parts, job.Name(), kind, detach);
+        if (!parts.PodsOf(Name, Marks.StageRole).TrueForAll(pod => pod.Status?.Phase is "Failed" or "Succeeded") || parts.PodsOf(Name, Marks.StageRole).Count == 0) await EndJobAsync(parts, job.Name(), over, detach);
         var begun = parts.Time.GetUtcNow();
         while (parts.Time.GetUtcNow() - begun < EndPatience && parts.PodsOf(Name, Marks.StageRole).Exists(pod => pod.Status?.Phase is not ("Failed" or "Succeeded")))
         {
@@ -129,13 +132,13 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
 
     /// <summary>Marks a Job as ended for a reason, and removes it with its pods.</summary>
     /// <returns>False when there was none.</returns>
-    public static async Task<bool> EndJobAsync(RunnerParts parts, string name, OutcomeKind kind, CancellationToken cancellationToken)
+    public static async Task<bool> EndJobAsync(RunnerParts parts, string name, Reading.Over over, CancellationToken cancellationToken)
     {
         const int tries = 10;
         for (var attempt = 0; attempt < tries; attempt++)
         {
             if (await parts.Cluster.Retries.RunAsync(token => parts.Records.FindAsync(name, token), cancellationToken) is not { } job) return false;
-            if (job.GetAnnotation(Marks.Ended) is not null || await parts.Cluster.Retries.RunAsync(token => parts.Records.MarkAsync(job, Marks.Ended, kind.ToString(), token), cancellationToken) is not null) break;
+            if (job.GetAnnotation(Marks.Ended) is not null || await parts.Cluster.Retries.RunAsync(token => parts.Records.MarkAsync(job, Marks.Ended, Endings.Write(over), token), cancellationToken) is not null) break;
         }
         return await DeleteAsync(parts, name, "Foreground", cancellationToken);
     }
@@ -162,6 +165,7 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
         bound.CancelAfter(LogPatience);
         try
         {
+            foreach (var end in services.EarlyEnds()) await telling.NoteAsync(end);
             await services.TellLogsAsync(bound.Token);
         }
         catch (Exception error) when (error is not OperationCanceledException || !detach.IsCancellationRequested)

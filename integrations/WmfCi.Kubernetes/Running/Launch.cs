@@ -23,11 +23,17 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
     /// <returns>Null when the Job is there; else why it will never be.</returns>
     public async Task<AttemptReport?> RunAsync(ExchangeAddress exchange, CancellationToken cancellationToken)
     {
-        if (await FindAsync(cancellationToken)) return null;
+        if (await FindAsync(cancellationToken))
+        {
+            // Taken over between the Job and its pod, which no quota has counted yet.
+            if (parts.PodsOf(plan.Name, Marks.StageRole).Count == 0) parts.Gate.Hold(plan.Name, plan.Demand);
+            return null;
+        }
         var secret = await ReadSecretAsync(cancellationToken);
         if (secret is null && spec.IsRepeated) return Report(OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
         var tokens = (secret is null ? null : JobPlan.TokensOf(secret)) ?? await CreateSecretAsync(cancellationToken);
         var never = await parts.Gate.EnterAsync(plan.Name, plan.Demand, telling.WaitingAsync, cancellationToken);
+        var isThere = false;
         try
         {
             if (never is not null) return Report(OutcomeKind.Misconfigured, never);
@@ -41,11 +47,13 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
             attempt.LastJob = job;
             await OwnAsync(secret, job, cancellationToken);
             await services.OwnAsync(job, cancellationToken);
+            isThere = true;
             return null;
         }
         finally
         {
-            parts.Gate.Leave(plan.Name);
+            // Where the Job is there, its pod is made a moment later: who follows it gives the place back then.
+            if (!isThere) parts.Gate.Leave(plan.Name);
         }
     }
 

@@ -22,22 +22,39 @@ internal sealed class Services(RunnerParts parts, AttemptSpec spec, string attem
         await parts.Cluster.ApplyAsync(ServicePlan.Policy(parts.Options, attempt, owner), Marks.Us, cancellationToken);
         foreach (var (_, plan) in Plans) await CreateAsync(plan.Pod(spec.Id.ToString(), owner), cancellationToken);
         await telling.WaitingAsync($"Waits for its services: {string.Join(", ", spec.Stage.Services.Select(service => service.Name))}.");
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var warnings = Plans.ToDictionary(plan => plan.Plan.Name, _ => new Warnings(parts), StringComparer.Ordinal);
         for (var begun = parts.Time.GetUtcNow(); ;)
         {
-            var aliases = new List<(string, string)>();
+            var readings = new List<(Core.Pipelines.StageService Service, ServiceReading Reading)>();
             foreach (var (service, plan) in Plans)
             {
-                var (address, fault) = plan.Read(parts.Pods.Find(plan.Name), begun, parts.Time.GetUtcNow());
-                if (fault is not null)
+                var reading = await ReadAsync(plan, (begun, seen, warnings[plan.Name]), cancellationToken);
+                if (reading.Fault is { } fault)
                 {
                     await TellLogsAsync(cancellationToken);
-                    return ([], new AttemptReport { Kind = OutcomeKind.Misconfigured, Explanation = fault });
+                    return ([], new AttemptReport { Kind = reading.IsOurs ? OutcomeKind.InfrastructureFailed : OutcomeKind.Misconfigured, Explanation = fault });
                 }
-                if (address is not null) aliases.Add((service.Name, address));
+                readings.Add((service, reading));
             }
-            if (aliases.Count == spec.Stage.Services.Count) return (aliases, null);
+            if (readings.TrueForAll(one => one.Reading.Address is not null)) return ([.. readings.Select(one => (one.Service.Name, one.Reading.Address!))], null);
+            if (parts.Time.GetUtcNow() - begun >= PodRules.TellAfter)
+                await telling.WaitingAsync($"Waits for its services: {string.Join("; ", readings.Select(one => one.Reading.Waits).OfType<string>())}.");
             await live.WaitAsync(LookAgain, cancellationToken);
         }
+    }
+
+    /// <summary>What became of services that ended before the stage did.</summary>
+    public IEnumerable<string> EarlyEnds() => Plans.Select(plan => plan.Plan.EarlyEnd(parts.Pods.Find(plan.Plan.Name))).OfType<string>();
+
+    private async Task<ServiceReading> ReadAsync(ServicePlan plan, (DateTimeOffset Begun, HashSet<string> Seen, Warnings Warnings) state, CancellationToken cancellationToken)
+    {
+        var pod = parts.Pods.Find(plan.Name);
+        if (pod is not null) state.Seen.Add(plan.Name);
+        ServiceView View() => new(pod, state.Seen.Contains(plan.Name), state.Warnings.Latest);
+        var reading = plan.Read(View(), state.Begun, parts.Time.GetUtcNow());
+        if (reading.Address is not null || pod?.Status?.ContainerStatuses?.FirstOrDefault()?.State?.Running is not null && reading.Fault is null) return reading;
+        return await state.Warnings.AskAsync([plan.Name], cancellationToken) ? plan.Read(View(), state.Begun, parts.Time.GetUtcNow()) : reading;
     }
 
     /// <summary>Makes them go when the Job goes.</summary>

@@ -11,9 +11,6 @@ namespace WmfCi.Kubernetes.Running;
 /// </summary>
 internal sealed class Sweeper(RunnerParts parts)
 {
-    /// <summary>How long something must be there before it can be a leftover.</summary>
-    public static readonly TimeSpan Grace = TimeSpan.FromMinutes(1);
-
     private const int Page = 500;
 
     /// <summary>Sweeps once.</summary>
@@ -23,10 +20,10 @@ internal sealed class Sweeper(RunnerParts parts)
     public async Task<int> SweepAsync(Func<CancellationToken, Task<IReadOnlySet<string>>> wanted, CancellationToken cancellationToken)
     {
         var (client, space, selector) = (parts.Cluster.Client, parts.Cluster.Namespace, Marks.SelectorOf(parts.Options.Site));
-        var old = parts.Time.GetUtcNow() - Grace;
+        var old = parts.Time.GetUtcNow() - parts.Options.Sweeping.Grace;
         var jobs = parts.Jobs.Items.Where(job => job.CreationTimestamp() < old.UtcDateTime && job.DeletionTimestamp() is null).Select(job => job.Name()).ToHashSet(StringComparer.Ordinal);
-        var secrets = await client.CoreV1.ListNamespacedSecretAsync(space, labelSelector: selector, limit: Page, cancellationToken: cancellationToken);
-        var policies = await client.NetworkingV1.ListNamespacedNetworkPolicyAsync(space, labelSelector: $"{selector},{Marks.Attempt}", limit: Page, cancellationToken: cancellationToken);
+        var secrets = await AllAsync<V1Secret, V1SecretList>((next, token) => client.CoreV1.ListNamespacedSecretAsync(space, labelSelector: selector, limit: Page, continueParameter: next, cancellationToken: token), cancellationToken);
+        var policies = await AllAsync<V1NetworkPolicy, V1NetworkPolicyList>((next, token) => client.NetworkingV1.ListNamespacedNetworkPolicyAsync(space, labelSelector: $"{selector},{Marks.Attempt}", limit: Page, continueParameter: next, cancellationToken: token), cancellationToken);
         var pods = parts.Pods.Items.Where(pod => pod.CreationTimestamp() < old.UtcDateTime && pod.GetLabel(Marks.Role) == Marks.ServiceRole).ToList();
         var needed = await wanted(cancellationToken);
         bool IsLeft(IKubernetesObject<V1ObjectMeta> item) => item.CreationTimestamp() < old.UtcDateTime && item.GetLabel(Marks.Attempt) is { } name && !needed.Contains(name);
@@ -34,13 +31,25 @@ internal sealed class Sweeper(RunnerParts parts)
         var removed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in jobs.Where(name => !needed.Contains(name)))
             if (await Follow.DeleteAsync(parts, name, "Background", cancellationToken)) removed.Add(name);
-        foreach (var secret in secrets.Items.Where(IsLeft))
+        foreach (var secret in secrets.Where(IsLeft))
             if (await GoneAsync(token => client.CoreV1.DeleteNamespacedSecretAsync(secret.Name(), space, cancellationToken: token), cancellationToken)) removed.Add(secret.GetLabel(Marks.Attempt));
         foreach (var pod in pods.Where(IsLeft))
             if (await GoneAsync(token => client.CoreV1.DeleteNamespacedPodAsync(pod.Name(), space, cancellationToken: token), cancellationToken)) removed.Add(pod.GetLabel(Marks.Attempt));
-        foreach (var policy in policies.Items.Where(IsLeft))
+        foreach (var policy in policies.Where(IsLeft))
             if (await GoneAsync(token => client.NetworkingV1.DeleteNamespacedNetworkPolicyAsync(policy.Name(), space, cancellationToken: token), cancellationToken)) removed.Add(policy.GetLabel(Marks.Attempt));
         return removed.Count;
+    }
+
+    private async Task<List<T>> AllAsync<T, TList>(Func<string?, CancellationToken, Task<TList>> page, CancellationToken cancellationToken)
+        where TList : IItems<T>, IKubernetesObject<V1ListMeta>
+    {
+        var all = new List<T>();
+        for (string? next = null; ;)
+        {
+            var list = await parts.Cluster.Retries.RunAsync(token => page(next, token), cancellationToken);
+            all.AddRange(list.Items);
+            if (string.IsNullOrEmpty(next = list.Metadata?.ContinueProperty)) return all;
+        }
     }
 
     private async Task<bool> GoneAsync<T>(Func<CancellationToken, Task<T>> delete, CancellationToken cancellationToken)
