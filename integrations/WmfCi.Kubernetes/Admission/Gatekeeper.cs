@@ -55,6 +55,15 @@ internal sealed class Gatekeeper(Func<IEnumerable<QuotaLine>> lines)
         }
     }
 
+    /// <summary>Who was let in and is not in the quotas' figures yet.</summary>
+    public IReadOnlySet<string> Holding
+    {
+        get
+        {
+            lock (_lock) return _reserved.Keys.ToHashSet(StringComparer.Ordinal);
+        }
+    }
+
     /// <summary>Counts an attempt that is in the cluster already, and whose pods are not in the quotas' figures yet.</summary>
     public void Hold(string name, Demand demand)
     {

@@ -7,7 +7,7 @@ namespace WmfCi.Kubernetes.Tests.Rules;
 /// <summary>What holds for whatever a cluster may say, however little sense it makes.</summary>
 public sealed class PodRulesProperties
 {
-    private const int Views = 60_000;
+    private const int Views = 20_000;
     private static readonly string?[] Reasons = [null, "", "OOMKilled", "Completed", "Error", "StartError", "ContainerStatusUnknown", "Evicted", "DeadlineExceeded", "NodeLost", "Preempting", "OutOfcpu", "x"];
     private static readonly string?[] Waitings = [null, "", "PodInitializing", "ContainerCreating", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"];
     private static readonly string?[] Messages = [null, "", "{}", """{"exit":0}""", """{"exit":1}""", """{"skipped":true}""", """{"message":"no"}""", "not found", "exceeds the limit", "\ud800", "Back-off pulling", "MountVolume.SetUp failed secret not found"];
@@ -21,7 +21,7 @@ public sealed class PodRulesProperties
         for (var i = 0; i < Views; i++)
         {
             var view = Any(random);
-            var reading = Should.NotThrow(() => PodRules.Read(view, Seen.Stage));
+            var reading = PodRules.Read(view, Seen.Stage);
             switch (reading)
             {
                 case Reading.Going going:
@@ -48,7 +48,7 @@ public sealed class PodRulesProperties
     public void Whoever_looks_again_when_told_comes_to_an_end()
     {
         var random = new Random(7);
-        for (var i = 0; i < 5000; i++)
+        for (var i = 0; i < 2000; i++)
         {
             // Nothing changes any more, as on a cluster whose nodes are gone.
             var view = Any(random);
