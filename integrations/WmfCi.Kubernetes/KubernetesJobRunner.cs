@@ -73,7 +73,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     /// <exception cref="IOException">The exchange's address is taken, or its certificate cannot be read.</exception>
     public async Task StartAsync(Func<CancellationToken, Task<IReadOnlyCollection<AttemptId>>>? wanted, CancellationToken cancellationToken)
     {
-        _server = await ExchangeServer.StartAsync(_options.Exchange, _parts.Desk, cancellationToken);
+        _server = await ExchangeServer.StartAsync(_options.Exchange, _parts.Desk, ExchangeFailed, cancellationToken);
         var url = _options.Exchange.Url ?? _server.Address;
         await PatientlyAsync(async token =>
         {
@@ -255,6 +255,9 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
 
     [LoggerMessage(LogLevel.Error, "The attempt {Attempt} failed by a fault of ours")]
     private partial void Failed(Exception error, string attempt);
+
+    [LoggerMessage(LogLevel.Error, "A request of a pod failed by a fault of ours")]
+    private partial void ExchangeFailed(Exception error);
 
     [LoggerMessage(LogLevel.Information, "{Attempts} attempts that nobody needs were removed from the cluster")]
     private partial void Swept(int attempts);

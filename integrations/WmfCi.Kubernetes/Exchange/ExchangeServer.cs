@@ -47,21 +47,26 @@ internal sealed class ExchangeServer : IAsyncDisposable
     private const int MaxTokenLength = 200, MaxPodLength = 100, MaxHeaderBytes = 8 << 10, MaxHeaders = 32;
     private readonly WebApplication _app;
     private readonly Desk _desk;
+    private readonly Action<Exception> _failed;
 
-    private ExchangeServer(WebApplication app, Desk desk) => (_app, _desk) = (app, desk);
+    private ExchangeServer(WebApplication app, Desk desk, Action<Exception> failed) => (_app, _desk, _failed) = (app, desk, failed);
 
     /// <summary>Where it listens.</summary>
     public Uri Address { get; private set; } = null!;
 
     /// <summary>Starts to listen.</summary>
+    /// <param name="options">Where.</param>
+    /// <param name="desk">Who answers.</param>
+    /// <param name="failed">Told of what must not happen; the pod hears 500 and tries again.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">The address is taken, or the certificate cannot be read.</exception>
-    public static async Task<ExchangeServer> StartAsync(ExchangeOptions options, Desk desk, CancellationToken cancellationToken)
+    public static async Task<ExchangeServer> StartAsync(ExchangeOptions options, Desk desk, Action<Exception> failed, CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, options));
-        var server = new ExchangeServer(builder.Build(), desk);
+        var server = new ExchangeServer(builder.Build(), desk, failed);
         server.Map();
         await server._app.StartAsync(cancellationToken);
         var address = server._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
@@ -109,7 +114,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
     }
 
     // Nobody but our own program reads the answers, and whoever guesses learns nothing from them.
-    private static async Task AnswerAsync(HttpContext context, RequestDelegate next)
+    private async Task AnswerAsync(HttpContext context, RequestDelegate next)
     {
         try
         {
@@ -141,6 +146,12 @@ internal sealed class ExchangeServer : IAsyncDisposable
         {
             // The store or the cluster: the pod tries again.
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        }
+        catch (Exception error) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            // The one place of the exchange where everything is caught: whoever asks learns nothing, and operators do.
+            _failed(error);
+            context.Response.StatusCode = StatusCodes.Status500InternalServerError;
         }
     }
 
