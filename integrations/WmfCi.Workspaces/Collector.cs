@@ -142,11 +142,22 @@ public sealed class Collector(string workspace, CollectionBounds bounds, IArtifa
         var reason = !facts.IsPlainFile ? "it is no plain file"
             : facts.Links != 1 ? "it is a hard link; copy the file instead"
             : facts.Size > bounds.MaxFileBytes ? $"it is larger than {bounds.MaxFileBytes} bytes"
-            : Interlocked.Add(ref _total, facts.Size) > bounds.MaxTotalBytes ? $"all files together are larger than {bounds.MaxTotalBytes} bytes"
+            : !Fits(facts.Size) ? $"all files together are larger than {bounds.MaxTotalBytes} bytes"
             : null;
         if (reason is null) return file;
         file.Dispose();
         return LeaveOut(path, reason);
+    }
+
+    // What is left out takes no room, so that one large file does not keep small ones out.
+    private bool Fits(long size)
+    {
+        lock (_notes)
+        {
+            if (_total + size > bounds.MaxTotalBytes) return false;
+            _total += size;
+            return true;
+        }
     }
 
     private SafeFileHandle? LeaveOut(string path, string reason)

@@ -194,11 +194,13 @@ internal sealed class Heard : IAttemptObserver
 
     public AttemptReport Report { get; set; } = null!;
 
-    public string Output
+    public string Output => Encoding.UTF8.GetString(Bytes);
+
+    public byte[] Bytes
     {
         get
         {
-            lock (_lock) return Encoding.UTF8.GetString([.. _output]);
+            lock (_lock) return [.. _output];
         }
     }
 
