@@ -170,6 +170,8 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         if (spec.Stage.Services.Count > _options.Services.Most) return _options.Services.Most == 0
             ? "Stages may have no services here: remove `services:`, and start what the steps need in the steps."
             : $"It has {spec.Stage.Services.Count} services, and a stage may have {_options.Services.Most} here. Run several programs in one of them, or split the stage.";
+        foreach (var image in spec.Stage.Services.Select(service => service.Image).Prepend(spec.Stage.Image))
+            if (ImageName.Fault(image) is { } fault) return fault;
         return StepEnvironment.Fault(spec.Stage.Environment.Concat(spec.Facts));
     }
 

@@ -19,10 +19,12 @@ internal sealed class CollectContainer(PodPlace place, Exchange exchange, TimePr
     {
         var order = await exchange.ClaimAsync("collect", WireJson.Default.CollectOrder, stop) ?? throw new ContainerFailedException("Another pod has this attempt.");
         // The logs first: where files cannot be kept, why they were made is known at least.
-        var logs = new List<StepLog>();
+        var (logs, left) = (new List<StepLog>(), order.LogBytes);
         for (var step = 1; step <= order.Steps; step++)
         {
-            if (await KeepLogAsync(step, order.LogBytes, stop) is { } blob) logs.Add(new StepLog(step, blob));
+            if (await KeepLogAsync(step, left, stop) is not { } blob) continue;
+            logs.Add(new StepLog(step, blob));
+            left -= blob.Size;
         }
 
         var collector = new Collector(place.Work, order.Bounds, _store);
@@ -51,7 +53,7 @@ internal sealed class CollectContainer(PodPlace place, Exchange exchange, TimePr
         await using var content = new FileStream(file, FileAccess.Read, bufferSize: 0);
         var facts = NativeFiles.FactsOf(file);
         if (!facts.IsPlainFile || facts.Links != 1) return LeaveOut(step, "is no plain file with one name");
-        if (facts.Size > maxBytes) return LeaveOut(step, $"is larger than {maxBytes} bytes");
+        if (facts.Size > maxBytes) return LeaveOut(step, $"is larger than the {maxBytes} bytes that are left for it");
         return await _store.PutAsync(content, maxBytes, cancellationToken);
     }
 

@@ -8,9 +8,10 @@ namespace WmfCi.Kubernetes.Jobs;
 /// </summary>
 internal static class NetworkRules
 {
-    // Private, shared, link-local (metadata services), loopback, benchmarks, multicast, reserved: RFC 1918, 6598, 3927, 1122, 2544, 5771, 1112.
-    private static readonly string[] NotTheWorld = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "0.0.0.0/8"];
-    private static readonly string[] NotTheWorldSix = ["fc00::/7", "fe80::/10", "::1/128", "ff00::/8", "64:ff9b::/96"];
+    // Private, shared, link-local (metadata services), loopback, benchmarks, multicast, reserved: RFC 1918, 6598, 3927, 1122, 2544, 5771, 1112, 6890.
+    // Beside them Azure's address for its machines' secrets, which is a public one.
+    private static readonly string[] NotTheWorld = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "0.0.0.0/8", "192.0.0.0/24", "168.63.129.16/32"];
+    private static readonly string[] NotTheWorldSix = ["fc00::/7", "fe80::/10", "::1/128", "ff00::/8", "64:ff9b::/96", "64:ff9b:1::/48"];
 
     /// <summary>The policies of a site's namespace.</summary>
     /// <param name="options">The site's.</param>

@@ -249,7 +249,7 @@ internal static class PodRules
 
     private static DateTimeOffset Earlier(DateTimeOffset one, DateTimeOffset other) => one < other ? one : other;
 
-    private static string Clean(string text) => PlainText.Line(text, MaxMessage).TrimEnd('.');
+    private static string Clean(string text) => PlainText.Line(text, MaxMessage).TrimEnd('.', ' ');
 
     private static string Said(string warning) => warning.Length == 0 ? "" : $" The cluster says: {Clean(warning)}.";
 

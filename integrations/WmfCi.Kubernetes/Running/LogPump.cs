@@ -13,6 +13,9 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
     private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _isOver;
 
+    // Supervisors keep count of all steps' output too, but by what they tell one another where the steps may write.
+    private long _told;
+
     /// <summary>What came of each step's output: its SHA-256, as far as nothing of it is missing.</summary>
     public Dictionary<int, string> Digests { get; } = [];
 
@@ -78,7 +81,7 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var isWhole = true;
-        var log = LogFollower.OfStep(parts.Cluster, new LogSource(phase.Pod, JobPlan.StepName(number)) { MaxBytes = parts.Options.LogBytes }, from: 0);
+        var log = LogFollower.OfStep(parts.Cluster, new LogSource(phase.Pod, JobPlan.StepName(number)) { MaxBytes = parts.Options.LogBytes - _told }, from: 0);
         lock (_lock) phase.Follow(log);
         await foreach (var piece in log.ReadAsync(phase.Ended.Token, cancellationToken))
         {
@@ -88,6 +91,7 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
                 await telling.NoteAsync($"{piece.Missing} bytes are missing here for now: the node put them away before they could be read. The complete log comes when the stage has ended.");
             }
             hash.AppendData(piece.Bytes.Span);
+            _told += piece.Bytes.Length;
             await telling.OutputAsync(piece.Bytes);
         }
         if (isWhole) Digests[number] = Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -110,7 +110,7 @@ public sealed class ForgedResults
     [InlineData("makes a folder of", "rm /wmfci/log/output; mkdir /wmfci/log/output", "is no plain file with one name")]
     [InlineData("hides", "chmod 0 /wmfci/log/output", "is no plain file")]
     [InlineData("hides the folder of", "chmod 0 /wmfci/log", "")]
-    [InlineData("blows up", "truncate -s 2M /wmfci/log/output", "is larger than 1048576 bytes")]
+    [InlineData("blows up", "truncate -s 2M /wmfci/log/output", "is larger than the 1048576 bytes that are left for it")]
     public async Task The_log_says_what_was_printed_though_a_step(string does, string script, string noted)
     {
         var heard = (await Tampering.Result)[does];

@@ -150,7 +150,8 @@ internal sealed class Worksite : IAsyncDisposable
 
     private KubernetesJobRunner NewRunner() => new(Options, Open(Site, Namespace), Store, NullLogger.Instance);
 
-    private static int FreePort(string host)
+    /// <summary>A port of an address that nothing listens at.</summary>
+    public static int FreePort(string host)
     {
         using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Parse(host), 0);
         probe.Start();
