@@ -1,4 +1,5 @@
 using WmfCi.Benchmarks;
+using WmfCi.Benchmarks.Stages;
 
 var benchmarks = new Dictionary<string, (string What, Func<Choices, CancellationToken, Task> Run)>(StringComparer.Ordinal)
 {
@@ -6,6 +7,7 @@ var benchmarks = new Dictionary<string, (string What, Func<Choices, Cancellation
     ["events"] = ("events per second through inbox and loop, and how long each waits", EventsBenchmark.RunAsync),
     ["pages"] = ("overview, run, project and change page with 100,000 stored runs", PagesBenchmark.RunAsync),
     ["rest"] = ("memory and processor of a service that has nothing to do", RestBenchmark.RunAsync),
+    ["kubernetes"] = ("from a push to the first step's container on a cluster and to the vote, with the share of every step", StartBenchmark.RunAsync),
     ["merge"] = ("a speculative merge in a repository of 50,000 files", (_, _) => SmallBenchmarks.RunAsync<MergeBenchmark>()),
     ["config"] = ("reading a pipeline file, good and hostile", (_, _) => SmallBenchmarks.RunAsync<ConfigBenchmark>()),
     ["rules"] = ("one decision", (_, _) => SmallBenchmarks.RunAsync<RulesBenchmark>()),
@@ -25,5 +27,5 @@ if (Choices.TryRead(args, out var choices) && choices.Names.All(benchmarks.Conta
     return 0;
 }
 Console.WriteLine("Usage: list | NAME... [--count N] [--warm-up N] [--stand-in] [--verbose]\n");
-foreach (var (name, (what, _)) in benchmarks) Console.WriteLine($"  {name,-8} {what}");
+foreach (var (name, (what, _)) in benchmarks) Console.WriteLine($"  {name,-10} {what}");
 return args is ["list"] ? 0 : 2;

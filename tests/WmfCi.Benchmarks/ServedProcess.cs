@@ -23,6 +23,9 @@ internal sealed class ServedProcess : IAsyncDisposable
 
     public NpgsqlDataSource Source => _database.Source;
 
+    /// <summary>What the site's configuration says of the runner; empty for its defaults.</summary>
+    public string Runner { get; set; } = "";
+
     public HttpClient Http { get; private set; } = null!;
 
     public static async Task<ServedProcess> PrepareAsync(CancellationToken cancellationToken)
@@ -110,7 +113,7 @@ internal sealed class ServedProcess : IAsyncDisposable
             key-file: {gerrit.KeyFile("wmfci")}
             known-hosts-file: {gerrit.KnownHostsFile}
         projects: [{project}]
-        """);
+        """ + Runner);
 
     private static int FreePort()
     {
