@@ -45,7 +45,7 @@ internal static class StartBenchmark
             var pushed = DateTimeOffset.UtcNow;
             var voted = await LatencyBenchmark.UntilVotedAsync(eye, change, cancellationToken);
             var one = await ReadAsync(served, diary, new ChangeId(project, change.Number), (pushed, voted, await lines.Seen.WaitAsync(LatencyBenchmark.Bound, cancellationToken)), cancellationToken);
-            if (choices.Verbose) await Console.Error.WriteLineAsync($"push {push}: running {one.Running.TotalMilliseconds:0} ms, vote {(voted - pushed).TotalMilliseconds:0} ms");
+            if (choices.Verbose) await Console.Error.WriteLineAsync($"push {push}: running {one.Running.TotalMilliseconds:0} ms, vote {(voted - pushed).TotalMilliseconds:0} ms; at {string.Join(' ', one.Starts.Concat(one.Ends).Select(at => $"{(at - pushed).TotalMilliseconds:0}"))}");
             if (push >= choices.WarmUp) measured.Add(one);
         }
         Print(measured, choices);
