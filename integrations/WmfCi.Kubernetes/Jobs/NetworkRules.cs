@@ -15,7 +15,7 @@ internal static class NetworkRules
 
     /// <summary>The policies of a site's namespace.</summary>
     /// <param name="options">The site's.</param>
-    /// <param name="exchange">Where pods find the exchange; a name is one of a Service in the cluster, whose pods bear <see cref="ExchangeLabel"/>.</param>
+    /// <param name="exchange">Where pods find the exchange; at an address, or by the name of a Service in the cluster; the pods of a Service bear <see cref="ExchangeLabel"/>.</param>
     public static IEnumerable<V1NetworkPolicy> Of(KubernetesRunnerOptions options, Uri exchange)
     {
         yield return Policy(options, "closed", ours: null, egress: []);
@@ -47,9 +47,11 @@ internal static class NetworkRules
         Ports = [new V1NetworkPolicyPort { Protocol = "TCP", Port = exchange.Port }],
         To =
         [
-            IPAddress.TryParse(exchange.Host, out var address)
-                ? new V1NetworkPolicyPeer { IpBlock = new V1IPBlock { Cidr = $"{address}/{(address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128)}" } }
-                : new V1NetworkPolicyPeer { NamespaceSelector = new V1LabelSelector(), PodSelector = new V1LabelSelector { MatchLabels = Labels([(ExchangeLabel, "true")]) } },
+            // A Service's address too is one, and most networks judge a packet when it already goes to a pod of the Service.
+            .. IPAddress.TryParse(exchange.Host, out var address)
+                ? new[] { new V1NetworkPolicyPeer { IpBlock = new V1IPBlock { Cidr = $"{address}/{(address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? 32 : 128)}" } } }
+                : [],
+            new V1NetworkPolicyPeer { NamespaceSelector = new V1LabelSelector(), PodSelector = new V1LabelSelector { MatchLabels = Labels([(ExchangeLabel, "true")]) } },
         ],
     };
 
