@@ -142,7 +142,15 @@ public sealed class FolderStore : IArtifactStore
     {
         foreach (var file in new DirectoryInfo(_unfinished).EnumerateFiles())
         {
-            if (file.LastWriteTimeUtc < olderThan.UtcDateTime) file.Delete();
+            if (file.LastWriteTimeUtc >= olderThan.UtcDateTime) continue;
+            try
+            {
+                file.Delete();
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                // A process that only reads may have the store on a volume that it cannot write to; one that writes removes the file.
+            }
         }
     }
 }
