@@ -40,7 +40,9 @@ public static class Migrator
         try
         {
             await ExecuteAsync(connection, string.Create(CultureInfo.InvariantCulture, $"select pg_advisory_lock({LockKey})"), cancellationToken);
-            await ExecuteAsync(connection, "create table if not exists migrations (number int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())", cancellationToken);
+            // An account that only reads may not make tables, not even those that are there.
+            if (!await IsThereAsync(connection, cancellationToken))
+                await ExecuteAsync(connection, "create table if not exists migrations (number int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now())", cancellationToken);
             var applied = await AppliedAsync(connection, cancellationToken);
             Check(applied);
             foreach (var migration in All.Where(one => one.Number <= upTo && !applied.ContainsKey(one.Number)))
@@ -64,6 +66,12 @@ public static class Migrator
                 ?? throw new MigrationException($"The database has migration {number}, which this program does not know: it was made by a newer version. Start that version.");
             if (known.Checksum != checksum) throw new MigrationException($"Migration {known.Name} was edited after it had been applied. Put it back, and write a new one.");
         }
+    }
+
+    private static async Task<bool> IsThereAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select to_regclass('migrations') is not null", connection);
+        return await command.ExecuteScalarAsync(cancellationToken) is true;
     }
 
     private static async Task<Dictionary<int, string>> AppliedAsync(NpgsqlConnection connection, CancellationToken cancellationToken)

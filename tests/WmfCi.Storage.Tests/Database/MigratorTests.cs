@@ -38,6 +38,24 @@ public sealed partial class MigratorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_account_that_only_reads_finds_a_database_that_is_up_to_date_as_it_is()
+    {
+        await Migrator.ApplyAsync(Source, Cancel);
+        var reader = "reader_" + Guid.NewGuid().ToString("N");
+        await ExecuteAsync($"create role {reader} login; grant select on all tables in schema public to {reader}");
+        try
+        {
+            await using var reading = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database!.ConnectionString) { Username = reader, Pooling = false }.ConnectionString);
+            await Migrator.ApplyAsync(reading, Cancel);
+            await Should.ThrowAsync<PostgresException>(() => reading.CreateCommand("delete from migrations").ExecuteNonQueryAsync(Cancel));
+        }
+        finally
+        {
+            await ExecuteAsync($"drop owned by {reader}; drop role {reader}");
+        }
+    }
+
+    [Fact]
     public async Task A_database_of_a_newer_version_is_refused_with_advice()
     {
         await Migrator.ApplyAsync(Source, Cancel);
