@@ -7,16 +7,22 @@ namespace WmfCi.Scenarios.World;
 /// <summary>A cable that can be cut: passes connections on to a peer, until it is told not to.</summary>
 public sealed class TcpRelay : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly ConcurrentDictionary<TcpClient, byte> _open = new();
+    private readonly TcpListener _listener;
+    private readonly ConcurrentDictionary<IDisposable, byte> _open = new();
     private readonly CancellationTokenSource _end = new();
-    private readonly (string Host, int Port) _peer;
+    private readonly EndPoint _peer;
     private readonly Task _accepting;
     private volatile bool _isCut;
 
     public TcpRelay(string host, int port)
+        : this(IPAddress.TryParse(host, out var address) ? new IPEndPoint(address, port) : new DnsEndPoint(host, port), IPAddress.Loopback)
     {
-        _peer = (host, port);
+    }
+
+    /// <summary>A cable from an address of this machine, to a peer that is perhaps a Unix socket.</summary>
+    public TcpRelay(EndPoint peer, IPAddress at)
+    {
+        (_peer, _listener) = (peer, new TcpListener(at, 0));
         _listener.Start();
         _accepting = AcceptAsync();
     }
@@ -31,7 +37,7 @@ public sealed class TcpRelay : IAsyncDisposable
     public void Cut()
     {
         _isCut = true;
-        foreach (var client in _open.Keys) client.Close();
+        foreach (var end in _open.Keys) end.Dispose();
     }
 
     public void Mend() => _isCut = false;
@@ -62,12 +68,13 @@ public sealed class TcpRelay : IAsyncDisposable
 
     private async Task PassAsync(TcpClient near)
     {
-        using var far = new TcpClient();
+        using var far = _peer is UnixDomainSocketEndPoint ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
         _open[near] = _open[far] = 0;
         try
         {
-            await far.ConnectAsync(_peer.Host, _peer.Port, _end.Token);
-            await Task.WhenAny(near.GetStream().CopyToAsync(far.GetStream(), _end.Token), far.GetStream().CopyToAsync(near.GetStream(), _end.Token));
+            await far.ConnectAsync(_peer, _end.Token);
+            await using var stream = new NetworkStream(far);
+            await Task.WhenAny(near.GetStream().CopyToAsync(stream, _end.Token), stream.CopyToAsync(near.GetStream(), _end.Token));
         }
         catch (Exception error) when (error is SocketException or IOException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
