@@ -2,6 +2,7 @@ using System.Text;
 using CliWrap;
 using CliWrap.Buffered;
 using WmfCi.Fakes;
+using WmfCi.Scenarios.Installations;
 using WmfCi.Scenarios.World;
 
 namespace WmfCi.Scenarios;
@@ -13,13 +14,37 @@ public sealed class SandboxTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact, Proves("SELFHOSTABLE", "UNDERSTANDABLE")]
-    public async Task The_sandbox_starts_turns_a_change_green_and_leaves_nothing_running()
+    public async Task The_sandbox_starts_turns_a_change_green_and_leaves_nothing_running() => await TryAsync([]);
+
+    [Fact, Proves("SELFHOSTABLE")]
+    public async Task The_sandbox_runs_stages_on_a_cluster_and_leaves_nothing_there()
+    {
+        Assert.SkipUnless(Installer.Kubectl is not null, Installer.MissingKubectl);
+        Assert.SkipUnless(ClusterGround.IsThere, ClusterGround.Missing);
+        using var told = new TempFolder();
+        var file = told.Write("cluster", $"""
+            KUBECONFIG={Environment.GetEnvironmentVariable("WMFCI_TEST_KUBECONFIG")}
+            TESTBED_KUBECTL={Installer.Kubectl}
+            TESTBED_REGISTRY={Installer.Registry}
+            TESTBED_BASE_IMAGE={ClusterGround.Image}
+            TESTBED_HOST_IP={Installer.Here}
+            """);
+        var space = await TryAsync(["--kubernetes", file]);
+        space.ShouldStartWith("wmfci-sandbox-");
+        (await Installer.KubectlAsync(["get", "namespace", space, "--ignore-not-found", "-o", "name"], Stop)).ShouldBeEmpty();
+    }
+
+    /// <summary>Goes through what a newcomer does.</summary>
+    /// <returns>The namespace of the stages; empty where they ran here.</returns>
+    private static async Task<string> TryAsync(string[] options)
     {
         Assert.SkipUnless(PrivatePostgres.MissingReason is null, PrivatePostgres.MissingReason ?? "");
         using var folder = new TempFolder();
+        var space = "";
         try
         {
-            var shown = await SandboxAsync("--state", folder.Path, "--detach");
+            var shown = await SandboxAsync(["--state", folder.Path, "--detach", .. options]);
+            space = File.Exists(folder["run/cluster"]) ? (await File.ReadAllLinesAsync(folder["run/cluster"], Stop))[2] : "";
             shown.ShouldContain("git push origin HEAD:refs/for/main");
             var told = Read(folder["sandbox.env"]);
             using var clone = await Clone.FromAsync(told["GERRIT_CLONE_URL"], "alice", Stop);
@@ -30,9 +55,10 @@ public sealed class SandboxTests
         }
         finally
         {
-            await SandboxAsync("--state", folder.Path, "--stop");
+            await SandboxAsync(["--state", folder.Path, "--stop"]);
         }
         Processes(folder.Path).ShouldBeEmpty();
+        return space;
     }
 
     private static async Task UntilGreenAsync(Dictionary<string, string> told, int change)
@@ -48,7 +74,7 @@ public sealed class SandboxTests
     private static Dictionary<string, string> Read(string file) =>
         File.ReadLines(file).Select(line => line.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair[1].Trim('"'), StringComparer.Ordinal);
 
-    private static async Task<string> SandboxAsync(params string[] arguments)
+    private static async Task<string> SandboxAsync(IReadOnlyList<string> arguments)
     {
         var result = await CliWrap.Cli.Wrap(Path.Combine(RequirementsTests.RepositoryRoot(), "deploy", "sandbox")).WithArguments(arguments)
             .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(Encoding.UTF8, Stop);

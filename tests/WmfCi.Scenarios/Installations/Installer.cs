@@ -21,14 +21,16 @@ internal sealed class Installer : IAsyncDisposable
     private readonly List<TcpRelay> _cables = [];
     private bool _isInstalled;
 
-    private static readonly IPAddress Here = IPAddress.Parse(Environment.GetEnvironmentVariable("WMFCI_TEST_HOST_IP") ?? "127.0.0.1");
+    /// <summary>This machine, as pods reach it.</summary>
+    public static IPAddress Here { get; } = IPAddress.Parse(Environment.GetEnvironmentVariable("WMFCI_TEST_HOST_IP") ?? "127.0.0.1");
 
     public static string? Kubectl { get; } = Environment.GetEnvironmentVariable("KUBECTL") is { Length: > 0 } named ? named
         : (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "kubectl")).FirstOrDefault(File.Exists);
 
     private static string Kubeconfig => Environment.GetEnvironmentVariable("WMFCI_TEST_KUBECONFIG") ?? "";
 
-    private static string Registry => Environment.GetEnvironmentVariable("WMFCI_TEST_POD_IMAGE")!.Split('/')[0];
+    /// <summary>Where images are pushed.</summary>
+    public static string Registry => Environment.GetEnvironmentVariable("WMFCI_TEST_POD_IMAGE")!.Split('/')[0];
 
     private static string Manifests => Path.Combine(RequirementsTests.RepositoryRoot(), "deploy", "kubernetes");
 
