@@ -25,7 +25,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     /// <summary>How often leftovers are looked for.</summary>
     public static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(30);
 
-    private static readonly TimeSpan OutagePause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan OutagePause = TimeSpan.FromSeconds(5), CleaningPatience = TimeSpan.FromSeconds(30);
     private readonly KubernetesRunnerOptions _options;
     private readonly RunnerParts _parts;
     private readonly Reflector<V1ResourceQuota> _quotas;
@@ -118,6 +118,8 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         {
             // The one place where everything is caught: failures are answers.
             Failed(error, plan.Name);
+            using var bound = new CancellationTokenSource(CleaningPatience, _parts.Time);
+            await CleanAsync(spec, plan.Name, telling, bound.Token);
             return new AttemptReport { Kind = OutcomeKind.InfrastructureFailed, Explanation = ClusterFault.Of(error).Message };
         }
         finally
@@ -203,7 +205,11 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
             await new Services(_parts, spec, name, telling).EndAsync(cancellationToken);
             await _parts.Cluster.Client.CoreV1.DeleteNamespacedSecretAsync(name, _parts.Cluster.Namespace, cancellationToken: cancellationToken);
         }
-        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException)
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
+        {
+            // Nothing was begun, or it is gone.
+        }
+        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
         {
             // The sweeper finds it.
             Away(ClusterFault.Of(error).Message);

@@ -61,7 +61,7 @@ internal sealed class Worksite : IAsyncDisposable
 
     public FolderStore Store { get; }
 
-    public KubernetesRunnerOptions Options { get; }
+    public KubernetesRunnerOptions Options { get; private set; }
 
     public KubernetesJobRunner Runner { get; private set; }
 
@@ -89,12 +89,17 @@ internal sealed class Worksite : IAsyncDisposable
         return here;
     }
 
+    /// <summary>The attempts that the next runner knows of; null for one that removes nothing.</summary>
+    public Func<CancellationToken, Task<IReadOnlyCollection<AttemptId>>>? Wanted { get; set; }
+
     /// <summary>Ends the runner as a crash would, and starts another in its place.</summary>
-    public async Task RestartAsync()
+    /// <param name="configure">What the other one does otherwise.</param>
+    public async Task RestartAsync(Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null)
     {
         await Runner.DisposeAsync();
+        Options = configure?.Invoke(Options) ?? Options;
         Runner = NewRunner();
-        await Runner.StartAsync(wanted: null, Token);
+        await Runner.StartAsync(Wanted, Token);
     }
 
     /// <summary>A stage of steps, each a script.</summary>
