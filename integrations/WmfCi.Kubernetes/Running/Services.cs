@@ -38,9 +38,11 @@ internal sealed class Services(RunnerParts parts, AttemptSpec spec, string attem
                 readings.Add((service, reading));
             }
             if (readings.TrueForAll(one => one.Reading.Address is not null)) return ([.. readings.Select(one => (one.Service.Name, one.Reading.Address!))], null);
-            if (parts.Time.GetUtcNow() - begun >= PodRules.TellAfter)
+            var waited = parts.Time.GetUtcNow() - begun;
+            if (waited >= PodRules.TellAfter)
                 await telling.WaitingAsync($"Waits for its services: {string.Join("; ", readings.Select(one => one.Reading.Waits).OfType<string>())}.");
-            await live.WaitAsync(LookAgain, cancellationToken);
+            var next = waited < PodRules.TellAfter ? PodRules.TellAfter : parts.Options.Services.ReadyWithin;
+            await live.WaitAsync(next > waited && next - waited < LookAgain ? next - waited : LookAgain, cancellationToken);
         }
     }
 
