@@ -106,20 +106,3 @@ public abstract class RunnerContract
         host.Explanation.ShouldContain("`image:`");
     }
 }
-
-/// <summary>The contract on a real cluster.</summary>
-public sealed class OnTheRealCluster : RunnerContract
-{
-    internal override Site Where() => Sites.Real();
-}
-
-/// <summary>Where runners can be tried.</summary>
-internal static class Sites
-{
-    /// <summary>A real cluster.</summary>
-    public static Site Real() => new(
-        Needs.Cluster(),
-        Environment.GetEnvironmentVariable("WMFCI_TEST_HOST_IP") ?? "10.244.0.1",
-        Environment.GetEnvironmentVariable("WMFCI_TEST_POD_IMAGE") ?? "127.0.0.1:15000/wmfci-pod:try",
-        Needs.Image);
-}
