@@ -116,6 +116,13 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
     {
         if (secret.Metadata.OwnerReferences?.Any(owner => owner.Uid == job.Uid()) == true) return;
         var patch = new V1Patch(new { metadata = new { ownerReferences = new[] { OwnerOf(job) } } }, V1Patch.PatchType.MergePatch);
-        await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.PatchNamespacedSecretAsync(patch, secret.Name(), parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+        try
+        {
+            await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.PatchNamespacedSecretAsync(patch, secret.Name(), parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
+        }
+        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
+        {
+            // Somebody removed it. Whether the pod came by its tokens before, the pod says.
+        }
     }
 }
