@@ -1,7 +1,7 @@
 namespace WmfCi.Fakes.Kubernetes;
 
 /// <summary>A failure that requests are answered with.</summary>
-/// <param name="Status">The HTTP status, for example 429 or 500.</param>
+/// <param name="Status">The HTTP status, for example 429 or 500; 0 for none, because the connection breaks.</param>
 /// <param name="Verb"><c>get</c>, <c>list</c>, <c>watch</c>, <c>log</c>, <c>create</c>, <c>update</c>, <c>patch</c> or <c>delete</c>; null for each of them.</param>
 /// <param name="Plural">The kind, for example <c>pods</c>; null for each of them.</param>
 /// <param name="Times">How often.</param>
@@ -9,6 +9,12 @@ public sealed record RequestFault(int Status, string? Verb = null, string? Plura
 {
     /// <summary>How many seconds the server asks to wait, in the header.</summary>
     public int? RetryAfter { get; init; }
+
+    /// <summary>How many such requests go well before.</summary>
+    public int After { get; init; }
+
+    /// <summary>The namespace; null for all of them.</summary>
+    public string? Space { get; init; }
 
     /// <summary>Whether the request is carried out all the same, so that only its answer is lost.</summary>
     public bool IsCarriedOut { get; init; }
@@ -50,6 +56,18 @@ public sealed class Faults : IDisposable
         lock (_lock) _requests.Add((fault, fault.Times));
     }
 
+    /// <summary>Whether failures are still to come in a namespace.</summary>
+    public bool IsPending(string space)
+    {
+        lock (_lock) return _requests.Exists(entry => entry.Fault.Space == space);
+    }
+
+    /// <summary>No failures come any more in a namespace.</summary>
+    public void Forget(string space)
+    {
+        lock (_lock) _requests.RemoveAll(entry => entry.Fault.Space == space);
+    }
+
     /// <summary>Watchers are not told of the next events of a kind.</summary>
     public void LoseEvents(string plural, int times)
     {
@@ -87,13 +105,18 @@ public sealed class Faults : IDisposable
         lock (_lock) return _denied.Contains((verb, plural));
     }
 
-    internal RequestFault? Take(string verb, string plural)
+    internal RequestFault? Take(string verb, string plural, string? space)
     {
         lock (_lock)
         {
-            var at = _requests.FindIndex(entry => (entry.Fault.Verb ?? verb) == verb && (entry.Fault.Plural ?? plural) == plural);
+            var at = _requests.FindIndex(entry => (entry.Fault.Verb ?? verb) == verb && (entry.Fault.Plural ?? plural) == plural && (entry.Fault.Space ?? space) == space);
             if (at < 0) return null;
             var (fault, left) = _requests[at];
+            if (fault.After > 0)
+            {
+                _requests[at] = (fault with { After = fault.After - 1 }, left);
+                return null;
+            }
             if (left > 1) _requests[at] = (fault, left - 1);
             else _requests.RemoveAt(at);
             return fault;

@@ -81,6 +81,10 @@ public sealed class KubernetesStandIn : IAsyncDisposable
     /// <summary>How many requests came, by verb and kind, for example <c>list pods</c>.</summary>
     public IReadOnlyDictionary<string, int> Requests => _server.Requests;
 
+    /// <summary>How many requests came for one namespace's objects.</summary>
+    public IReadOnlyDictionary<(string Verb, string Plural), int> RequestsIn(string space) =>
+        _server.RequestsIn.Where(entry => entry.Key.Space == space).ToDictionary(entry => (entry.Key.Verb, entry.Key.Plural), entry => entry.Value);
+
     /// <summary>How many connections are open.</summary>
     public int Connections => _relay!.Connections;
 

@@ -19,6 +19,9 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
     /// <summary>How many requests came, by verb and kind.</summary>
     public ConcurrentDictionary<string, int> Requests { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>The same of one namespace.</summary>
+    public ConcurrentDictionary<(string Space, string Verb, string Plural), int> RequestsIn { get; } = new();
+
     public async Task HandleAsync(HttpContext http)
     {
         try
@@ -57,8 +60,13 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
         }
         var call = ApiCall.Of(http) ?? throw new StatusException(404, "NotFound", "the server could not find the requested resource");
         Requests.AddOrUpdate($"{call.Verb} {call.Resource.Plural}", 1, (_, count) => count + 1);
-        var fault = faults.Take(call.Verb, call.Resource.Plural);
-        if (fault is { IsCarriedOut: false }) throw Failure(fault);
+        if (call.Space is { } space) RequestsIn.AddOrUpdate((space, call.Verb, call.Resource.Plural), 1, (_, count) => count + 1);
+        var fault = faults.Take(call.Verb, call.Resource.Plural, call.Space);
+        if (fault is { IsCarriedOut: false })
+        {
+            Fail(http, fault);
+            return;
+        }
         if (faults.IsDenied(call.Verb, call.Resource.Plural))
         {
             var right = $"cannot {call.Verb} resource \"{call.Resource.Plural}\" in API group \"{call.Resource.Group}\" in the namespace \"{call.Space}\"";
@@ -69,9 +77,15 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
         else
         {
             var (code, answer) = await CarryOutAsync(call);
-            if (fault is not null) throw Failure(fault);
-            await WriteAsync(http, code, answer);
+            if (fault is not null) Fail(http, fault);
+            else await WriteAsync(http, code, answer);
         }
+    }
+
+    private static void Fail(HttpContext http, RequestFault fault)
+    {
+        if (fault.Status == 0) http.Abort();
+        else throw Failure(fault);
     }
 
     private static StatusException Failure(RequestFault fault) => new(
@@ -105,6 +119,8 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
                     Deletion.Delete(store, resource, gone, options, !call.IsDry);
                     return true;
                 });
+                // A pod is answered with as it was, at once or not.
+                if (resource == Resource.Pods) return (200, store.Find(resource, space, name) ?? gone.Copy());
                 var details = new JsonObject { ["name"] = name, ["kind"] = resource.Plural, ["uid"] = gone.Uid() };
                 return (200, store.Find(resource, space, name) ?? new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["status"] = "Success", ["details"] = details });
         }

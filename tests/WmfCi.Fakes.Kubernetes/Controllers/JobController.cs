@@ -48,7 +48,7 @@ internal sealed class JobController(ObjectStore store, Node node)
         var hadOne = job.Number("status", "active") > 0;
         var live = pods.Where(pod => pod.Text("status", "phase") is not ("Succeeded" or "Failed")).ToArray();
         if (isLate) Fail(job, live, 0, "DeadlineExceeded", "Job was active longer than specified deadline");
-        else if (pods.Any(pod => pod.Text("status", "phase") == "Succeeded")) Complete(job, now);
+        else if (pods.Any(pod => pod.Text("status", "phase") == "Succeeded")) Complete(job, live, now);
         else if (pods.Any(pod => pod.Text("status", "phase") == "Failed") || (pods.Length == 0 && hadOne)) Fail(job, live, 1, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
         else if (pods.Length == 0) Start(job);
     }
@@ -67,11 +67,15 @@ internal sealed class JobController(ObjectStore store, Node node)
         }
     }
 
-    private void Complete(JsonObject job, DateTimeOffset now) => Change(job, status =>
+    private void Complete(JsonObject job, JsonObject[] live, DateTimeOffset now)
     {
-        (status["active"], status["succeeded"], status["completionTime"]) = (0, 1, now.Seconds());
-        Node.Condition(status, "Complete", true, now.Seconds(), "");
-    });
+        foreach (var pod in live) Deletion.Delete(store, Resource.Pods, pod, null);
+        Change(job, status =>
+        {
+            (status["active"], status["succeeded"], status["completionTime"]) = (0, 1, now.Seconds());
+            Node.Condition(status, "Complete", true, now.Seconds(), "");
+        });
+    }
 
     private void Fail(JsonObject job, JsonObject[] live, int failed, string reason, string message)
     {

@@ -12,7 +12,7 @@ public sealed class Node : IAsyncDisposable
     private readonly ObjectStore _store;
     private readonly string _folder;
     private readonly ConcurrentDictionary<string, PodWorker> _workers = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, byte> _missing = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> _missing = new(StringComparer.Ordinal);
     private int _addresses;
 
     internal Node(ObjectStore store, string folder, int rotateLogsAt)
@@ -32,7 +32,9 @@ public sealed class Node : IAsyncDisposable
     internal int RotateLogsAt { get; }
 
     /// <summary>An image that cannot be pulled from now on.</summary>
-    public void LoseImage(string image) => _missing[image] = 0;
+    /// <param name="image">Its reference.</param>
+    /// <param name="why">What its registry says, or what is said of the registry.</param>
+    public void LoseImage(string image, string why = "not found") => _missing[image] = why;
 
     /// <summary>An image that can be pulled again.</summary>
     public void FindImage(string image) => _missing.TryRemove(image, out _);
@@ -41,9 +43,19 @@ public sealed class Node : IAsyncDisposable
     public async Task EvictAsync(string space, string pod, string message = "The node was low on resource: memory.")
     {
         var (item, worker) = Find(space, pod);
-        SetDisruption(item, "TerminationByKubelet", message);
+        // The kubelet says both at once; of a pod that used too much itself it says the reason only.
+        _store.TryChange(Resource.Pods, item, copy =>
+        {
+            var status = copy.Ensure("status");
+            (status["reason"], status["message"]) = ("Evicted", message);
+            if (!message.Contains("exceed", StringComparison.Ordinal)) Condition(status, "DisruptionTarget", true, _store.Time.GetUtcNow().Seconds(), "TerminationByKubelet", message);
+            return copy;
+        });
         await worker.StopAsync(TimeSpan.Zero, ("Evicted", message));
     }
+
+    /// <summary>The pod's time is over.</summary>
+    public Task ExpireAsync(string space, string pod) => Find(space, pod).Worker.ExpireAsync();
 
     /// <summary>The node is gone with the pod: its processes end unseen, and the pod is told to end, which nobody confirms.</summary>
     public async Task LoseAsync(string space, string pod)
@@ -78,7 +90,7 @@ public sealed class Node : IAsyncDisposable
         _workers.Clear();
     }
 
-    internal bool IsMissing(string image) => _missing.ContainsKey(image);
+    internal string? WhyMissing(string image) => _missing.GetValueOrDefault(image);
 
     internal StandInImage ImageOf(string image) => Images.GetValueOrDefault(image) ?? new StandInImage();
 

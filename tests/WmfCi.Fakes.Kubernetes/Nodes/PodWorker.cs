@@ -44,6 +44,9 @@ internal sealed class PodWorker : IAsyncDisposable
         await _running;
     }
 
+    /// <summary>Ends it because its time is over.</summary>
+    public Task ExpireAsync() => StopAsync(TimeSpan.Zero, ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline"));
+
     /// <summary>Kills one container, as the kernel does.</summary>
     public async Task KillAsync(string container, string reason)
     {
@@ -73,8 +76,7 @@ internal sealed class PodWorker : IAsyncDisposable
             foreach (var record in _main) record.Wait("ContainerCreating");
         }
         Report("Pending");
-        (string, string) isLate = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
-        using var late = new Timer(_ => _ = StopAsync(TimeSpan.Zero, isLate));
+        using var late = new Timer(_ => _ = ExpireAsync());
         if (_pod.Number("spec", "activeDeadlineSeconds") is { } seconds) late.Change(TimeSpan.FromSeconds(seconds), Timeout.InfiniteTimeSpan);
         try
         {
@@ -130,7 +132,7 @@ internal sealed class PodWorker : IAsyncDisposable
         for (var tries = 0; ; tries++)
         {
             if (image.Any(char.IsUpper)) record.Wait("InvalidImageName", $"Failed to apply default image tag \"{image}\": couldn't parse image name");
-            else if (_node.IsMissing(image)) record.Wait(tries == 0 ? "ErrImagePull" : "ImagePullBackOff", $"failed to pull and unpack image \"{image}\": not found");
+            else if (_node.WhyMissing(image) is { } why) record.Wait(tries == 0 ? "ErrImagePull" : "ImagePullBackOff", $"failed to pull and unpack image \"{image}\": {why}");
             else if (TryStart(record, _node.ImageOf(image))) return;
             Report(null);
             await Task.Delay(Retry, _stopping.Token);

@@ -19,7 +19,17 @@ namespace WmfCi.Kubernetes.Tests.Runner;
 /// <param name="Host">The address at which pods reach this machine.</param>
 /// <param name="PodImage">The image of <c>wmfci-pod</c>.</param>
 /// <param name="Image">An image with a shell.</param>
-internal sealed record Site(string Kubeconfig, string Host, string PodImage, string Image);
+internal sealed record Site(string Kubeconfig, string Host, string PodImage, string Image)
+{
+    /// <summary>The runner's clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Done to the new namespace before the runner starts; null for nothing.</summary>
+    public Action<string>? Prepare { get; init; }
+
+    /// <summary>What stands before the store.</summary>
+    public Func<IArtifactStore, IArtifactStore> Store { get; init; } = store => store;
+}
 
 /// <summary>A runner in a namespace of its own, and short words to run something on it.</summary>
 internal sealed class Worksite : IAsyncDisposable
@@ -79,6 +89,7 @@ internal sealed class Worksite : IAsyncDisposable
         await here.Cluster.Retries.RunAsync(token => here.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = here.Namespace, Labels = labels } }, cancellationToken: token), here.Token);
         try
         {
+            site.Prepare?.Invoke(here.Namespace);
             await here.Runner.StartAsync(wanted: null, here.Token);
         }
         catch
@@ -151,9 +162,9 @@ internal sealed class Worksite : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private static K8sCluster Open(Site site, string space) => K8sCluster.Open(new ClusterOptions { Kubeconfig = site.Kubeconfig, Namespace = space }, TimeProvider.System);
+    private static K8sCluster Open(Site site, string space) => K8sCluster.Open(new ClusterOptions { Kubeconfig = site.Kubeconfig, Namespace = space }, site.Time);
 
-    private KubernetesJobRunner NewRunner() => new(Options, Open(Site, Namespace), Store, NullLogger.Instance);
+    private KubernetesJobRunner NewRunner() => new(Options, Open(Site, Namespace), Site.Store(Store), NullLogger.Instance);
 
     /// <summary>A port of an address that nothing listens at.</summary>
     public static int FreePort(string host)
