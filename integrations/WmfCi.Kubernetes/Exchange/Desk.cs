@@ -170,7 +170,7 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
         for (var attempt = 0; attempt < MarkAttempts; attempt++)
         {
             var job = await jobs.FindAsync(name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
-            // An answer may have been lost: what is done already is done.
+            // An answer may have been lost: what is done already is done. Only the orders are not given again to whom has them and has said so.
             if (job.GetAnnotation(mark) == value && job.GetAnnotation(Marks.Pod) == pod && IsToken(job, token, visitor) && (mark != Marks.Pod || IsOpen(job, visitor))) return job;
             Check(job, token, visitor, pod);
             if (mark != Marks.Pod && job.GetAnnotation(Marks.Pod) != pod) throw new RefusedException(Refusal.Taken);
