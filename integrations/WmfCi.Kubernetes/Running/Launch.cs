@@ -23,22 +23,28 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
     /// <returns>Null when the Job is there; else why it will never be.</returns>
     public async Task<AttemptReport?> RunAsync(ExchangeAddress exchange, CancellationToken cancellationToken)
     {
-        if (await FindAsync(cancellationToken))
+        // A Secret that can be made says that nothing of the attempt is there yet: nothing has to be looked for.
+        var secret = spec.IsRepeated || attempt.LastJob is not null ? null : await TryCreateSecretAsync(cancellationToken);
+        if (secret is null)
         {
-            // Taken over between the Job and its pod, which no quota has counted yet.
-            if (parts.PodsOf(plan.Name, Marks.StageRole).Count == 0) parts.Gate.Hold(plan.Name, plan.Demand);
-            return null;
+            if (await FindAsync(cancellationToken))
+            {
+                // Taken over between the Job and its pod, which no quota has counted yet.
+                if (parts.PodsOf(plan.Name, Marks.StageRole).Count == 0) parts.Gate.Hold(plan.Name, plan.Demand);
+                return null;
+            }
+            secret = await ReadSecretAsync(cancellationToken);
+            if (secret is null) return Report(OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
         }
-        var secret = await ReadSecretAsync(cancellationToken);
-        if (secret is null && spec.IsRepeated) return Report(OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
-        var tokens = (secret is null ? null : JobPlan.TokensOf(secret)) ?? await CreateSecretAsync(cancellationToken);
-        var never = await parts.Gate.EnterAsync(plan.Name, plan.Demand, telling.WaitingAsync, cancellationToken);
+        if (JobPlan.TokensOf(secret) is not { } tokens) return Report(OutcomeKind.InfrastructureFailed, "Somebody changed its Secret in the cluster.");
+        var entering = parts.Gate.EnterAsync(plan.Name, plan.Demand, telling.WaitingAsync, cancellationToken);
+        var isLate = !entering.IsCompleted;
+        var never = await entering;
         var isThere = false;
         try
         {
             if (never is not null) return Report(OutcomeKind.Misconfigured, never);
-            secret = await ReadSecretAsync(cancellationToken);
-            if (secret is null) return Report(OutcomeKind.InfrastructureFailed, "Its Secret was removed from the cluster before it began.");
+            if (isLate && await ReadSecretAsync(cancellationToken) is null) return Report(OutcomeKind.InfrastructureFailed, "Its Secret was removed from the cluster before it began.");
             var services = new Services(parts, spec, plan.Name, telling);
             var (aliases, fault) = await services.StartAsync(OwnerOf(secret), attempt, cancellationToken);
             if (fault is not null) return fault;
@@ -77,19 +83,18 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
         }
     }
 
-    private async Task<(string Fetch, string Collect)> CreateSecretAsync(CancellationToken cancellationToken)
+    private async Task<V1Secret?> TryCreateSecretAsync(CancellationToken cancellationToken)
     {
         var authority = parts.Options.Exchange.AuthorityFile is { } file ? await File.ReadAllTextAsync(file, cancellationToken) : null;
         var wanted = plan.Secret(NewToken(), NewToken(), authority);
         try
         {
-            var made = await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedSecretAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-            return JobPlan.TokensOf(made)!.Value;
+            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedSecretAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
         }
         catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
         {
-            // The first try got through, and its answer did not.
-            return JobPlan.TokensOf((await ReadSecretAsync(cancellationToken))!)!.Value;
+            // An earlier try, or an earlier life of the attempt, made it.
+            return null;
         }
     }
 
