@@ -17,6 +17,9 @@ internal static class PodRules
     /// <summary>From when on waiting is worth telling.</summary>
     public static readonly TimeSpan TellAfter = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long the next container may take to begin when the kernel killed something in a step for want of memory.</summary>
+    private static readonly TimeSpan NextWithin = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(30);
 
     /// <summary>What is in the way of an image for good, as registries and runtimes say it.</summary>
@@ -30,7 +33,7 @@ internal static class PodRules
         if (job.GetAnnotation(Marks.Ended) is { } ended) return Endings.Read(ended) ?? Ours("It was ended by the service.");
         if (view.Pod is not { } pod) return WithoutPod(view, job, stage);
         if (Collected(view, stage) is { } collected) return collected;
-        return Broken(view, pod, stage) ?? Failed(view, stage) ?? Finished(view, pod, stage) ?? (Reading?)Unstarted(view, pod, stage) ?? Overdue(view, pod, stage);
+        return Broken(view, pod, stage) ?? Failed(view, stage) ?? Finished(view, pod, stage) ?? Abandoned(view, pod, stage) ?? Unstarted(view, pod, stage) ?? Overdue(view, pod, stage);
     }
 
     /// <summary>Whether the first step began.</summary>
@@ -129,6 +132,16 @@ internal static class PodRules
 
     private static Reading.Over? OutOfMemory(AttemptView view, StageLimits stage) =>
         Enumerable.Range(1, stage.Steps).Any(number => view.Container(JobPlan.StepName(number))?.State?.Terminated?.Reason == "OOMKilled") ? StepEnds.Judge(view, stage) : null;
+
+    // Newer kubelets take a step in which the kernel killed something for want of memory for failed, although its supervisor lived on and exited with 0: they start nothing more and never say so
+    // (kubernetes/kubernetes#116676). Older ones go on with the next container.
+    private static Reading? Abandoned(AttemptView view, V1Pod pod, StageLimits stage)
+    {
+        var last = Enumerable.Range(1, stage.Steps).Select(number => view.Container(JobPlan.StepName(number))?.State?.Terminated).LastOrDefault(ended => ended is not null);
+        if (last is not { Reason: "OOMKilled", ExitCode: 0 } || view.Container("collect")?.State is { Terminated: not null } || Statuses(pod).Any(status => status.State?.Running is not null)) return null;
+        var until = Since(view, pod) + NextWithin;
+        return view.Now < until ? new Reading.Going(until) : StepEnds.Judge(view, stage);
+    }
 
     // It waits for a node, an image or a container.
     private static Reading? Unstarted(AttemptView view, V1Pod pod, StageLimits stage)

@@ -115,6 +115,12 @@ public sealed class PodRulesOfEnds
         Seen Stuck() => Seen.Running.Terminated("step-1", 0, "OOMKilled", """{"exit":0}""");
         Stuck().Phase("Failed").OverAs(OutcomeKind.OutOfMemory).Step.ShouldBe(1);
         Stuck().State("step-2", null).State("collect", null).After(TimeSpan.FromMinutes(3.1)).OverAs(OutcomeKind.OutOfMemory);
+        // Kubernetes 1.35 says of the others for ever that they are about to be made.
+        Seen Promised() => Stuck().Waits("step-2", "PodInitializing").Waits("collect", "PodInitializing");
+        Promised().After(10).Read().ShouldBeOfType<Reading.Going>();
+        Promised().After(20).OverAs(OutcomeKind.OutOfMemory).Step.ShouldBe(1);
+        // Older ones go on.
+        Promised().Runs("step-2", at: 3).After(20).Read().ShouldBeOfType<Reading.Going>();
     }
 
     [Fact]
