@@ -19,9 +19,11 @@ switch (args)
         });
     case ["step", var number] when int.TryParse(number, out var step) && step > 0:
         return await StepContainer.RunAsync(place, step);
+    case ["probe", var file]:
+        return await Probe.RunAsync(file, Console.Out);
     case [Entrance.Word, .. var rest]:
         return Entrance.Enter(rest);
     default:
-        Console.Error.WriteLine("Usage: wmfci-pod fetch | step NUMBER | collect\nIt runs in the pods of stages, and wants their folders and variables.");
+        Console.Error.WriteLine("Usage: wmfci-pod fetch | step NUMBER | collect | probe FILE\nIt runs in the pods of stages, and wants their folders and variables.");
         return 2;
 }
