@@ -252,7 +252,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         while (await timer.WaitForNextTickAsync(_disposed.Token));
     }
 
-    private static IEnumerable<QuotaLine> QuotaLines(IEnumerable<V1ResourceQuota> quotas) =>
+    internal static IEnumerable<QuotaLine> QuotaLines(IEnumerable<V1ResourceQuota> quotas) =>
         from quota in quotas
         where quota.Spec?.Scopes is not { Count: > 0 } && quota.Spec?.ScopeSelector is null && quota.Status?.Hard is not null
         from hard in quota.Status.Hard

@@ -10,6 +10,7 @@ var root = new RootCommand("wmfci: builds, tests and votes on changes in Gerrit.
     ValidateVerb.MakeSchema(),
     MergeVerb.Make(),
     QuarantineVerb.Make(),
+    SelftestVerb.Make(),
 };
 // The service stops by itself within its own bound; it is not to be cut off before.
 var parsed = root.Parse(args);
