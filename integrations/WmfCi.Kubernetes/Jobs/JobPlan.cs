@@ -16,6 +16,9 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
     private const string FetchName = "fetch", CollectName = "collect", FetchToken = "fetch-token", CollectToken = "collect-token";
     private const string Tools = "tools", Work = "work", Inputs = "inputs", Logs = "logs", Scratch = "scratch", Control = "control", Shared = "shm";
     private const long MiB = 1L << 20, ToolsBytes = 128 * MiB, ControlBytes = 16 * MiB, SharedBytes = 256 * MiB;
+
+    // What lies in shared memory counts as memory of every container of the pod, and the collector must have room too.
+    private const int SharedShare = 2;
     private const int TokenMode = 0b100_000_000;
     private const long FailedJobsKeptSeconds = 24 * 3600, LostNodeSeconds = 60;
     private static readonly string[] LostNode = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
@@ -224,7 +227,7 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
     [
         Empty(Work, worker.DiskBytes), Empty(Inputs, options.Collection.MaxTotalBytes * 4), Empty(Tools, ToolsBytes), Empty(Logs, options.LogBytes + ControlBytes),
         Empty(Scratch, worker.DiskBytes), Empty(Control, ControlBytes),
-        new V1Volume { Name = Shared, EmptyDir = new V1EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Bytes(SharedBytes) } },
+        new V1Volume { Name = Shared, EmptyDir = new V1EmptyDirVolumeSource { Medium = "Memory", SizeLimit = Bytes(Math.Min(SharedBytes, worker.MemoryBytes / SharedShare)) } },
         Token(FetchToken, FetchName), Token(CollectToken, CollectName),
     ];
 

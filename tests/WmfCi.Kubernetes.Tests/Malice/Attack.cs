@@ -1,4 +1,6 @@
 using System.Text;
+using k8s;
+using k8s.Models;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Tests.Runner;
 
@@ -52,6 +54,14 @@ internal static class Hostile
     {
         await using var here = await SiteAsync();
         return await here.RunAsync(scripts);
+    }
+
+    /// <summary>Waits until a pod is as it should be.</summary>
+    public static async Task<V1Pod> UntilAsync(k8s.Kubernetes client, string space, string name, Func<V1Pod, bool> isSo, CancellationToken cancellationToken)
+    {
+        await foreach (var (_, pod) in client.CoreV1.WatchListNamespacedPodAsync(space, fieldSelector: $"metadata.name={name}", cancellationToken: cancellationToken))
+            if (isSo(pod)) return pod;
+        throw new IOException($"The watch of {name} ended.");
     }
 
     /// <summary>That a stage ended so, and what its author reads.</summary>

@@ -167,7 +167,7 @@ public sealed class NetworkAttacks
             var pod = await space.Client.CoreV1.ReadNamespacedPodAsync("free", space.Name, cancellationToken: space.Token);
             if (pod.Status.ContainerStatuses?.FirstOrDefault()?.State.Running is null)
             {
-                await UntilAsync(space.Client, space.Name, "free", found => found.Status.ContainerStatuses?.FirstOrDefault()?.State.Running is not null, space.Token);
+                await Hostile.UntilAsync(space.Client, space.Name, "free", found => found.Status.ContainerStatuses?.FirstOrDefault()?.State.Running is not null, space.Token);
                 continue;
             }
             using var log = new StreamReader(await space.Client.CoreV1.ReadNamespacedPodLogAsync("free", space.Name, follow: true, cancellationToken: space.Token));
@@ -189,14 +189,7 @@ public sealed class NetworkAttacks
         policy.Metadata.OwnerReferences = null;
         await here.Client.NetworkingV1.CreateNamespacedNetworkPolicyAsync(policy, here.Namespace, cancellationToken: here.Token);
         await here.Client.CoreV1.CreateNamespacedPodAsync(pod, here.Namespace, cancellationToken: here.Token);
-        return await UntilAsync(here.Client, here.Namespace, plan.Name, found => found.Status.ContainerStatuses?.FirstOrDefault()?.Ready == true, here.Token);
-    }
-
-    private static async Task<V1Pod> UntilAsync(k8s.Kubernetes client, string space, string name, Func<V1Pod, bool> isSo, CancellationToken cancellationToken)
-    {
-        await foreach (var (_, pod) in client.CoreV1.WatchListNamespacedPodAsync(space, fieldSelector: $"metadata.name={name}", cancellationToken: cancellationToken))
-            if (isSo(pod)) return pod;
-        throw new IOException($"The watch of {name} ended.");
+        return await Hostile.UntilAsync(here.Client, here.Namespace, plan.Name, found => found.Status.ContainerStatuses?.FirstOrDefault()?.Ready == true, here.Token);
     }
 
     private static async Task<V1Pod?> PodOfAsync(Worksite site, AttemptSpec spec) =>

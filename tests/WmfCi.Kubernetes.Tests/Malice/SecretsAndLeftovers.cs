@@ -43,7 +43,7 @@ public sealed class SecretsAndLeftovers
         var everything = new List<(string, string)> { ("the output", heard.Output), ("the notes", string.Join('\n', heard.Notes)), ("the report", heard.Report.ToString()) };
         foreach (var file in Directory.EnumerateFiles(here.Store.Folder, "*", SearchOption.AllDirectories)) everything.Add((file, Encoding.Latin1.GetString(await File.ReadAllBytesAsync(file, here.Token))));
         var job = await here.Client.BatchV1.ReadNamespacedJobAsync(name, here.Namespace, cancellationToken: here.Token);
-        var pod = (await here.PodAsync())!;
+        var pod = await Hostile.UntilAsync(here.Client, here.Namespace, (await here.PodAsync())!.Name(), found => found.Status.Phase == "Succeeded", here.Token);
         everything.Add(("the Job", KubernetesJson.Serialize(job)));
         everything.Add(("the pod", KubernetesJson.Serialize(pod)));
         everything.Add(("the events", KubernetesJson.Serialize(await here.Client.CoreV1.ListNamespacedEventAsync(here.Namespace, cancellationToken: here.Token))));
