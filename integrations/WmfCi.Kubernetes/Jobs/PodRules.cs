@@ -22,9 +22,6 @@ internal static class PodRules
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(30);
 
-    // Kubelets since 1.28 start nothing after a step of which a part was killed for want of memory, and leave the pod as it is.
-    private static readonly TimeSpan StopsAfterKill = TimeSpan.FromSeconds(20);
-
     /// <summary>What is in the way of an image for good, as registries and runtimes say it.</summary>
     private static readonly string[] WrongImage =
         ["not found", "manifest unknown", "name unknown", "does not exist", "denied", "unauthorized", "invalid reference", "insufficient_scope", "no match for platform", "invalidimagename", "errimageneverpull", "couldn't parse image"];
@@ -228,8 +225,7 @@ internal static class PodRules
             return view.Now < since + allowed ? new Reading.Going(since + allowed) : Ours($"The container {running.Name} did not end within {Amounts.Duration(allowed)}.");
         }
         // Known of old kubelets: a container ended, and nothing follows.
-        var patience = OutOfMemory(view, stage) is null || stage.Allowances.Silence < StopsAfterKill ? stage.Allowances.Silence : StopsAfterKill;
-        var quiet = since + patience + (HasBegun(view) ? TimeSpan.Zero : stage.Allowances.Pull);
+        var quiet = since + stage.Allowances.Silence + (HasBegun(view) ? TimeSpan.Zero : stage.Allowances.Pull);
         return view.Now < quiet ? new Reading.Going(quiet) : OutOfMemory(view, stage) ?? Ours($"Its node started nothing more.{Said(view.Warning)}");
     }
 

@@ -38,9 +38,16 @@ internal sealed record Attack(string Name, string Script, params string[] Printe
 /// <summary>What a class of tests does once and looks at often: a stage that ran.</summary>
 internal sealed class Once<T>(Func<Task<T>> run)
 {
-    private readonly Lazy<Task<T>> _result = new(run);
+    private readonly Lock _lock = new();
+    private Task<T>? _result;
 
-    public Task<T> Result => _result.Value;
+    public Task<T> Result
+    {
+        get
+        {
+            lock (_lock) return _result ??= run();
+        }
+    }
 }
 
 /// <summary>Short words for hostile stages.</summary>

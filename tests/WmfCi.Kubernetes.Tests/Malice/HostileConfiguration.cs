@@ -1,7 +1,6 @@
 using System.Text;
 using k8s;
 using k8s.Models;
-using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Jobs;

@@ -1,4 +1,3 @@
-using WmfCi.Core;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Tests.Runner;
 

@@ -5,7 +5,6 @@ using k8s.Models;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Jobs;
 using WmfCi.Kubernetes.Tests.Runner;
-using WmfCi.Ports;
 
 namespace WmfCi.Kubernetes.Tests.Malice;
 

@@ -60,7 +60,7 @@ internal sealed class Watcher : IAsyncDisposable
 
     private static async Task<int> IpAsync(params string[] words)
     {
-        using var process = Process.Start(new ProcessStartInfo("ip", words) { RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo("ip", words) { RedirectStandardError = true, UseShellExecute = false })!;
         await process.StandardError.ReadToEndAsync(CancellationToken.None);
         await process.WaitForExitAsync(CancellationToken.None);
         return process.ExitCode;
