@@ -11,6 +11,7 @@ var benchmarks = new Dictionary<string, (string What, Func<Choices, Cancellation
     ["jobs"] = ("short stages on a cluster: how many a minute", ThroughputBenchmark.RunAsync),
     ["crowd"] = ("processor and memory of the service while 200 stages run on a cluster", CrowdBenchmark.RunAsync),
     ["follow"] = ("how far the logs of 50 stages on a cluster are behind, in the database and in browsers", FollowBenchmark.RunAsync),
+    ["watch"] = ("memory and processor of a service that has nothing to do and watches a cluster", RestBenchmark.RunOnClusterAsync),
     ["merge"] = ("a speculative merge in a repository of 50,000 files", (_, _) => SmallBenchmarks.RunAsync<MergeBenchmark>()),
     ["config"] = ("reading a pipeline file, good and hostile", (_, _) => SmallBenchmarks.RunAsync<ConfigBenchmark>()),
     ["rules"] = ("one decision", (_, _) => SmallBenchmarks.RunAsync<RulesBenchmark>()),
