@@ -52,6 +52,12 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "waitpid", SetLastError = true)]
     public static partial int Wait(int process, out int status, int options);
 
+    [LibraryImport("libc", EntryPoint = "fork", SetLastError = true)]
+    public static partial int Fork();
+
+    [LibraryImport("libc", EntryPoint = "pause")]
+    public static partial int Pause();
+
     [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
     public static partial nint SetSignal(int signal, nint handler);
 

@@ -170,7 +170,7 @@ public sealed class ClusterSelfTest(SelfTestOptions options, IArtifactStore stor
         var small = ProbeRun.Small(options.Runner, site, meeting.Exchange);
         var stages = new[]
         {
-            new ProbeStage("closed", image, [.. identity, .. Network(here.Closed), "threads threads 400"]),
+            new ProbeStage("closed", image, [.. identity, .. Network(here.Closed), "processes processes 400"]),
             new ProbeStage("memory", image, [$"memory memory {2 * ProbeRun.MemoryBytes}"]),
             // Kubelets look at disks only now and then.
             new ProbeStage("disk", image, [$"disk disk {PodPaths.Work} {2 * ProbeRun.DiskBytes} 75"]) { Timeout = TimeSpan.FromSeconds(85) },

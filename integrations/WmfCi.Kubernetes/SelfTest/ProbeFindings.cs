@@ -87,11 +87,11 @@ internal static class ProbeFindings
     /// <summary>What happens to a step that takes more than it may.</summary>
     public static IEnumerable<Check> Limits(Probed closed, Probed memory, Probed disk)
     {
-        const string threads = "process limit", memories = "memory limit", disks = "disk limit";
-        var result = closed.Heard.Results.GetValueOrDefault("threads");
-        yield return result is null ? Check.Skipped(threads, "no result")
-            : result.StartsWith("stopped after ", StringComparison.Ordinal) ? Check.Passed(threads, $"a step with {ProbeRun.MaxProcesses} was {result} more")
-            : Check.Failed(threads, $"A step that may have {ProbeRun.MaxProcesses} processes and threads: {result}.", "Use the image of wmfci-pod of this version; set `podPidsLimit` of the kubelets besides.");
+        const string processes = "process limit", memories = "memory limit", disks = "disk limit";
+        var result = closed.Heard.Results.GetValueOrDefault("processes");
+        yield return result is null ? Check.Skipped(processes, "no result")
+            : result.StartsWith("stopped after ", StringComparison.Ordinal) ? Check.Passed(processes, $"a step with {ProbeRun.MaxProcesses} was {result} more")
+            : Check.Failed(processes, $"A step that may have {ProbeRun.MaxProcesses} processes and threads: {result}.", "Use the image of wmfci-pod of this version; set `podPidsLimit` of the kubelets besides.");
         yield return Ended(memories, memory, OutcomeKind.OutOfMemory, "took more memory than it may", "Check that the kubelets have control groups for pods' memory (`cgroupsPerQOS`).");
         yield return Ended(disks, disk, OutcomeKind.DiskFull, "wrote more than it may", "Set `localStorageCapacityIsolation: true` on the kubelets, and let them look at disks at least every minute.");
     }

@@ -87,10 +87,10 @@ public sealed class ProbeFindingsTests
     [Fact]
     public void A_step_that_takes_what_it_may_not_and_lives_on_fails_the_check_of_that_limit()
     {
-        var checks = ProbeFindings.Limits(Of(OutcomeKind.Succeeded, "threads", "all"), Of(OutcomeKind.Succeeded, "memory", "all"), Of(OutcomeKind.Succeeded, "disk", "all")).ToList();
+        var checks = ProbeFindings.Limits(Of(OutcomeKind.Succeeded, "processes", "all"), Of(OutcomeKind.Succeeded, "memory", "all"), Of(OutcomeKind.Succeeded, "disk", "all")).ToList();
         checks.Select(check => (check.Name, check.State)).ShouldBe([("process limit", CheckState.Failed), ("memory limit", CheckState.Failed), ("disk limit", CheckState.Failed)]);
 
-        ProbeFindings.Limits(Of(OutcomeKind.Succeeded, "threads", "stopped after 90"), Of(OutcomeKind.OutOfMemory), Of(OutcomeKind.DiskFull)).ShouldAllBe(check => check.State == CheckState.Passed);
+        ProbeFindings.Limits(Of(OutcomeKind.Succeeded, "processes", "stopped after 90"), Of(OutcomeKind.OutOfMemory), Of(OutcomeKind.DiskFull)).ShouldAllBe(check => check.State == CheckState.Passed);
         ProbeFindings.Limits(Of(OutcomeKind.Failed), Of(OutcomeKind.InfrastructureFailed), Of(OutcomeKind.Failed)).ShouldNotContain(check => check.State == CheckState.Passed, "another end proves nothing");
     }
 
