@@ -5,6 +5,8 @@ namespace WmfCi.Kubernetes.Tests.Rules;
 /// <summary>What fits beside what runs, and who is let in when.</summary>
 public sealed class AdmissionTests
 {
+    // Who is never let in would wait for ever.
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
     private static readonly Demand One = new() { Pods = 1, CpuMillis = 500, MemoryBytes = 1L << 30, DiskBytes = 1L << 30 };
 
     [Fact]
@@ -249,7 +251,7 @@ public sealed class AdmissionTests
             {
                 _said[name] = reason;
                 return Task.CompletedTask;
-            }, cancel?.Token ?? TestContext.Current.CancellationToken);
+            }, cancel?.Token ?? TestContext.Current.CancellationToken).WaitAsync(Bound, TestContext.Current.CancellationToken);
             if (never is null) _in[name] = pods;
             return never;
         }
