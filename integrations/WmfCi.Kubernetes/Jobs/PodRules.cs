@@ -99,7 +99,8 @@ internal static class PodRules
     // The kubelet's own limit on the pod: which part of it took the time?
     private static Reading.Over Late(AttemptView view, StageLimits stage) =>
         !HasBegun(view) ? Ours("Its pod did not come to its first step in time.")
-        : StepsAreOver(view, stage) ? StepEnds.Judge(view, stage) ?? Ours("What it left was not stored in time.")
+        // The limit kills the step that runs; a supervisor that came to its end left status 0.
+        : view.Container(JobPlan.StepName(stage.Steps))?.State?.Terminated is { ExitCode: 0 } ? StepEnds.Judge(view, stage) ?? Ours("What it left was not stored in time.")
         : StepEnds.TimedOut(stage) with { Step = Current(view, stage) };
 
     /// <summary>Whether a pod was evicted for what it wrote itself, as all kubelets since 1.20 say it; a node that ran full says otherwise.</summary>
