@@ -47,14 +47,15 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         var selector = new ReflectorOptions { Labels = Marks.SelectorOf(options.Site) };
         var (jobs, pods) = (new Reflector<V1Job>(cluster, selector), new Reflector<V1Pod>(cluster, selector));
         _quotas = new Reflector<V1ResourceQuota>(cluster, new ReflectorOptions());
+        var named = new NamedStore(store);
         var records = new JobRecords(cluster.Client, cluster.Namespace);
         _parts = new RunnerParts
         {
             Options = options,
             Cluster = cluster,
-            Store = store,
+            Store = named,
             Records = records,
-            Desk = new Desk(records, jobs.Find, store),
+            Desk = new Desk(records, jobs.Find, named),
             Gate = new Gatekeeper(() => QuotaLines(_quotas.Items)),
             Jobs = jobs,
             Pods = pods,
@@ -189,7 +190,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
             catch (Exception error) when (!cancellationToken.IsCancellationRequested && ClusterFault.Of(error) is { IsTransient: true } or { Kind: FaultKind.Conflict or FaultKind.Unauthorized } && _parts.Time.GetUtcNow() - begun < OutagePatience)
             {
                 Away(ClusterFault.Of(error).Message);
-                if (telling is not null) await telling.WaitingAsync($"Waits for the cluster: {ClusterFault.Of(error).Message}");
+                if (telling is not null) await telling.WaitingAsync(error is StoreFailedException ? $"Waits for the store of artifacts: {error.InnerException!.Message}" : $"Waits for the cluster: {ClusterFault.Of(error).Message}");
                 await Task.Delay(OutagePause, _parts.Time, cancellationToken);
             }
         }
