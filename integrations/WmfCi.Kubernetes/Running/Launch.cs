@@ -31,6 +31,8 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
             {
                 // Taken over between the Job and its pod, which no quota has counted yet.
                 if (parts.PodsOf(plan.Name, Marks.StageRole).Count == 0) parts.Gate.Hold(plan.Name, plan.Demand);
+                // And maybe before the Secret was tied to it. One that outlives its Job would have the steps run again.
+                if (await ReadSecretAsync(cancellationToken) is { } untied) await OwnAsync(untied, attempt.LastJob!, cancellationToken);
                 return null;
             }
             secret = await ReadSecretAsync(cancellationToken);
