@@ -28,6 +28,9 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
     private (int Progress, DateTimeOffset At)? _moved;
     private bool _isCounted;
 
+    // By what it was judged: what the watches know may still be behind.
+    private AttemptView? _end;
+
     private string Name => attempt.Name;
 
     /// <summary>Follows it.</summary>
@@ -61,10 +64,14 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
             if (PodRules.HasBegun(view)) view = view with { BeganAt = _began ??= view.Now };
             var reading = PodRules.Read(view, limits);
             if (reading is not Reading.Going && await _warnings.AskAsync([Name, .. view.Pods.Select(pod => pod.Name())], detach)) reading = PodRules.Read(view = view with { Warning = _warnings.Latest }, limits);
-            if (reading is Reading.Over { Kind: OutcomeKind.InfrastructureFailed }) reading = await CertainAsync(reading, detach);
+            if (reading is Reading.Over { Kind: OutcomeKind.InfrastructureFailed }) (view, reading) = await CertainAsync(view, detach);
             _pump.Look(view);
             Count(view);
-            if (reading is Reading.Over over) return over;
+            if (reading is Reading.Over over)
+            {
+                _end = view;
+                return over;
+            }
             if (reading is Reading.Waiting waiting) await telling.WaitingAsync(waiting.Reason);
             var next = (reading is Reading.Going going ? going.LookAt : ((Reading.Waiting)reading).LookAt) - parts.Time.GetUtcNow();
             await attempt.WaitAsync(next < LookAnyway ? next : LookAnyway, detach);
@@ -93,7 +100,7 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
 
     // Jobs and pods come by two watches, and each may be behind the other: a pod that claimed its attempt need not be known yet, nor the list of files that a collector handed in before it
     // ended. What would cost a new attempt is believed when the cluster itself says so.
-    private async Task<Reading> CertainAsync(Reading reading, CancellationToken cancellationToken)
+    private async Task<(AttemptView View, Reading Reading)> CertainAsync(AttemptView believed, CancellationToken cancellationToken)
     {
         try
         {
@@ -101,11 +108,12 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
             if (job is null) attempt.IsJobGone = true;
             var pods = await parts.Cluster.Retries.RunAsync(
                 token => parts.Cluster.Client.CoreV1.ListNamespacedPodAsync(parts.Cluster.Namespace, labelSelector: $"{Marks.Attempt}={Name},{Marks.Role}={Marks.StageRole}", cancellationToken: token), cancellationToken);
-            return PodRules.Read(View(job, [.. pods.Items]), limits);
+            var view = View(job, [.. pods.Items]);
+            return (view, PodRules.Read(view, limits));
         }
         catch (Exception error) when (!cancellationToken.IsCancellationRequested && ClusterFault.Of(error).IsTransient)
         {
-            return new Reading.Waiting($"Waits for the cluster, to be sure: {ClusterFault.Of(error).Message}", parts.Time.GetUtcNow() + LookAnyway);
+            return (believed, new Reading.Waiting($"Waits for the cluster, to be sure: {ClusterFault.Of(error).Message}", parts.Time.GetUtcNow() + LookAnyway));
         }
     }
 
@@ -177,10 +185,11 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
 
     private async Task<AttemptReport> ReportAsync(Reading.Over over, CancellationToken cancellationToken)
     {
-        var manifest = over.IsCollected ? await parts.Desk.ManifestAsync(View().Job ?? attempt.LastJob!, cancellationToken) : null;
-        if (manifest is not null) await ReplaceLogAsync(manifest, cancellationToken);
+        var manifest = over.IsCollected ? await parts.Desk.ManifestAsync(_end!.Job!, cancellationToken) : null;
+        var view = over.IsCollected ? _end! : View();
+        if (manifest is not null) await ReplaceLogAsync(view, manifest, cancellationToken);
         else if (_began is not null && over.Kind != OutcomeKind.Stopped) await telling.NoteAsync("This is the live copy of the log: the pod ended before the complete one was stored, and the last moments may be missing. Files were not kept either.");
-        foreach (var note in DroppedOutput().Concat(manifest?.Notes ?? [])) await telling.NoteAsync(PlainText.Line(note, PodRules.MaxMessage * 2));
+        foreach (var note in DroppedOutput(view).Concat(manifest?.Notes ?? [])) await telling.NoteAsync(PlainText.Line(note, PodRules.MaxMessage * 2));
         return new AttemptReport
         {
             Kind = over.Kind,
@@ -191,19 +200,15 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
         };
     }
 
-    private IEnumerable<string> DroppedOutput()
-    {
-        var view = View();
-        return Enumerable.Range(1, limits.Steps)
+    private IEnumerable<string> DroppedOutput(AttemptView view) =>
+        Enumerable.Range(1, limits.Steps)
             .Select(number => view.Container(JobPlan.StepName(number))?.State?.Terminated is { } ended ? StepEnds.Read(ended) : null)
             .Where(end => end?.LogDropped > 0)
             .Select(end => string.Create(CultureInfo.InvariantCulture, $"The log is full: it keeps {Amounts.Size(parts.Options.LogBytes)} of output. {end!.LogDropped} bytes were not kept. Print less, or write to a file and keep it as an artifact."));
-    }
 
     // The live copy is what came over connections that break and files that rotate; the collector's is what the supervisors wrote, if it is still what they wrote.
-    private async Task ReplaceLogAsync(PodManifest manifest, CancellationToken cancellationToken)
+    private async Task ReplaceLogAsync(AttemptView view, PodManifest manifest, CancellationToken cancellationToken)
     {
-        var view = View();
         var expected = new Dictionary<int, string>();
         for (var number = 1; number <= limits.Steps; number++)
             if (view.Container(JobPlan.StepName(number))?.State?.Terminated is { } ended && StepEnds.Read(ended) is { Skipped: false, LogDigest.Length: > 0 } end) expected[number] = end.LogDigest;

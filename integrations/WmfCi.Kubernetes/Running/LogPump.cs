@@ -29,7 +29,9 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
             {
                 if (view.Container(JobPlan.StepName(number))?.State is not { } state || state.Running is null && state.Terminated is null) continue;
                 if (!_phases.TryGetValue(number, out var phase)) _phases[number] = phase = new StepPhase(pod.Name());
-                if (state.Terminated is { } ended && !phase.Ended.IsCancellationRequested) phase.End(StepEnds.Read(ended)?.LogBytes);
+                if (state.Terminated is not { } ended || phase.Ended.IsCancellationRequested) continue;
+                phase.HasFailed = StepEnds.Read(ended) is not { Exit: 0 };
+                phase.End(StepEnds.Read(ended)?.LogBytes);
             }
             Move();
         }
@@ -73,9 +75,7 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
         }
     }
 
-    private bool HasFailedBefore(int number) => _phases.TryGetValue(number - 1, out var before)
-        && parts.Pods.Find(before.Pod)?.Status?.InitContainerStatuses?.FirstOrDefault(status => status.Name == JobPlan.StepName(number - 1))?.State?.Terminated is { } ended
-        && StepEnds.Read(ended) is not { Exit: 0 };
+    private bool HasFailedBefore(int number) => _phases.TryGetValue(number - 1, out var before) && before.HasFailed;
 
     private async Task FollowAsync(int number, StepPhase phase, CancellationToken cancellationToken)
     {
@@ -111,6 +111,9 @@ internal sealed class LogPump(RunnerParts parts, AttemptSpec spec, Telling telli
         private long? _printed;
 
         public string Pod => pod;
+
+        /// <summary>Whether it ended, and not well.</summary>
+        public bool HasFailed { get; set; }
 
         /// <summary>Cancelled when the container has ended.</summary>
         public CancellationTokenSource Ended { get; } = new();
