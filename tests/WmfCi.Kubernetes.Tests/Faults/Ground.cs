@@ -66,10 +66,10 @@ internal sealed class Ground : IAsyncDisposable
     public async Task<Trial> BeginAsync(Stage? stage = null) => Begin(await Here.SpecAsync(stage ?? Ordinary()));
 
     /// <summary>Begins an attempt, or adopts it.</summary>
-    public Trial Begin(AttemptSpec spec, CancellationToken detach = default)
+    public Trial Begin(AttemptSpec spec)
     {
         var heard = new Heard();
-        var either = CancellationTokenSource.CreateLinkedTokenSource(detach, Token);
+        var either = CancellationTokenSource.CreateLinkedTokenSource(Token);
         return new Trial(spec, Marks.NameOf(Here.Options.Site, spec.Id), heard, Here.Runner.RunAsync(spec, heard, either.Token), either);
     }
 
@@ -85,7 +85,7 @@ internal sealed class Ground : IAsyncDisposable
     public async Task CrashAsync(Trial trial)
     {
         await trial.Detach.CancelAsync();
-        await trial.Running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)trial.Running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await Here.Runner.DisposeAsync();
     }
 
@@ -169,7 +169,8 @@ internal sealed class Ground : IAsyncDisposable
         return new Ground(here, standIn, clock, store);
     }
 
-    private async Task NoneAsync<T>()
+    /// <summary>Waits until there are none of a kind of all that belongs to attempts.</summary>
+    public async Task NoneAsync<T>()
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
         await using var left = new Reflector<T>(Here.Cluster, new ReflectorOptions { Labels = Marks.Attempt });

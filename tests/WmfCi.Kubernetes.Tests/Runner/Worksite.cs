@@ -156,10 +156,22 @@ internal sealed class Worksite : IAsyncDisposable
     {
         var space = Namespace;
         await Runner.DisposeAsync();
-        using (var cluster = Open(Site, space)) await cluster.Client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: CancellationToken.None);
+        using (var cluster = Open(Site, space)) await DeleteAsync(cluster.Client, space);
         Cluster.Dispose();
         _limit.Dispose();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    private static async Task DeleteAsync(k8s.Kubernetes client, string space)
+    {
+        try
+        {
+            await client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: CancellationToken.None);
+        }
+        catch (k8s.Autorest.HttpOperationException error) when (error.Response.StatusCode is System.Net.HttpStatusCode.NotFound or System.Net.HttpStatusCode.Conflict)
+        {
+            // The test did it.
+        }
     }
 
     private static K8sCluster Open(Site site, string space) => K8sCluster.Open(new ClusterOptions { Kubeconfig = site.Kubeconfig, Namespace = space }, site.Time);
