@@ -56,7 +56,9 @@ internal sealed class Ground : IAsyncDisposable
     /// <summary>A runner somewhere.</summary>
     /// <param name="site">Where.</param>
     /// <param name="prepare">Done to the namespace before the runner starts.</param>
-    public static Task<Ground> OpenAsync(Site site, Action<string>? prepare = null) => OpenAsync(site, null, new TestClock(), prepare);
+    /// <param name="configure">How the runner is otherwise.</param>
+    public static Task<Ground> OpenAsync(Site site, Action<string>? prepare = null, Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null) =>
+        OpenAsync(site with { Prepare = prepare }, null, new TestClock(), configure);
 
     /// <summary>What is run where nothing is said: two steps, each told and counted, and a file.</summary>
     public Stage Ordinary(string meanwhile = "true") =>
@@ -153,19 +155,18 @@ internal sealed class Ground : IAsyncDisposable
         if (_standIn is not null) await _standIn.DisposeAsync();
     }
 
-    private static async Task<Ground> OpenAsync(Site site, KubernetesStandIn? standIn, TestClock clock, Action<string>? prepare = null)
+    private static async Task<Ground> OpenAsync(Site site, KubernetesStandIn? standIn, TestClock clock, Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null)
     {
         var store = new HeldStore();
         var here = await Worksite.OpenAsync(site with
         {
             Time = clock,
-            Prepare = prepare,
             Store = inner =>
             {
                 store.Inner = inner;
                 return store;
             },
-        });
+        }, configure);
         return new Ground(here, standIn, clock, store);
     }
 
