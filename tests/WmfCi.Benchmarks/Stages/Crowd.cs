@@ -1,5 +1,4 @@
 using System.Text;
-using WmfCi.Core.Changes;
 using WmfCi.Core.Runs;
 using WmfCi.Scenarios.World;
 

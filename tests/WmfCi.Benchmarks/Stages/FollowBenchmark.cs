@@ -41,6 +41,7 @@ internal static partial class FollowBenchmark
         var used = new List<double>();
         await Task.WhenAll([UseAsync(crowd.Served.Id, start, used, over.Token), .. following]).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await ear.DisposeAsync();
+        foreach (var reader in sample.Values) reader.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
         Console.WriteLine($"\n{running} of {count} stages ran when they began to print.");
         foreach (var (rate, i) in Rates.Select((rate, i) => (rate, i)))
@@ -113,10 +114,12 @@ internal static partial class FollowBenchmark
     }
 
     /// <summary>Reads what a log gained in the database, one notification after another.</summary>
-    private sealed class StoreReader(Logs logs, AttemptId attempt, Lags lags)
+    private sealed class StoreReader(Logs logs, AttemptId attempt, Lags lags) : IDisposable
     {
         private readonly SemaphoreSlim _turn = new(1, 1);
         private long _next;
+
+        public void Dispose() => _turn.Dispose();
 
         public async Task ReadAsync(DateTimeOffset at)
         {

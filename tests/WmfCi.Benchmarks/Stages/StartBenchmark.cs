@@ -71,13 +71,13 @@ internal static class StartBenchmark
         var run = (await served.QueryAsync<long>("select max(id) from runs where project = $1 and number = $2", cancellationToken, change.Project, change.Number))[0];
         var log = await served.Http.GetStringAsync(new Uri($"runs/{run}/commit/1/log", UriKind.Relative), cancellationToken);
         var commands = log.Split('\n').Where(line => line.Length > 0 && char.IsAsciiDigit(line[0])).Select(TimeOf).ToList();
-        var decided = (await served.QueryAsync<DateTime>("select min(created_at) from effects where lane = $1 and body->>'do' = 'run-stage'", cancellationToken, change.Lane))[0];
-        var finished = (await served.QueryAsync<DateTime>("select min(received_at) from events where lane = $1 and body->>'is' = 'stage-finished'", cancellationToken, change.Lane))[0];
+        var decided = (await served.QueryAsync<DateTime>("select min(created_at) from effects where lane = $1 and body->>'do' = 'run-stage'", cancellationToken, change.Lane))[0].ToUniversalTime();
+        var finished = (await served.QueryAsync<DateTime>("select min(received_at) from events where lane = $1 and body->>'is' = 'stage-finished'", cancellationToken, change.Lane))[0].ToUniversalTime();
         var id = new AttemptId(new RunId(run), "commit", 1).ToString();
         var name = diary.Attempts.First(one => one.Id == id).Name;
         DateTimeOffset Seen(string what) => diary.At(name, what) ?? throw new InvalidOperationException($"Nobody saw “{what}” of {name}.");
-        DateTimeOffset[] starts = [seen.Pushed, decided, Seen("job"), Seen("pod"), Seen("bound"), Seen("claimed"), Seen("fetched"), commands[0], Seen("step-1 running"), seen.Shown];
-        DateTimeOffset[] ends = [commands[1], Seen("step-2 ended"), Seen("collected"), finished, seen.Voted];
+        DateTimeOffset[] starts = [seen.Pushed, new DateTimeOffset(decided), Seen("job"), Seen("pod"), Seen("bound"), Seen("claimed"), Seen("fetched"), commands[0], Seen("step-1 running"), seen.Shown];
+        DateTimeOffset[] ends = [commands[1], Seen("step-2 ended"), Seen("collected"), new DateTimeOffset(finished), seen.Voted];
         return new Measured(starts, ends);
     }
 
