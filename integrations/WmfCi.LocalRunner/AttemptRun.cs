@@ -3,8 +3,8 @@ using System.Text;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
 using WmfCi.LocalRunner.Sandboxes;
-using WmfCi.Workspaces;
 using WmfCi.Ports;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner;
 

@@ -1,6 +1,6 @@
-using WmfCi.Workspaces;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner.Tests;
 

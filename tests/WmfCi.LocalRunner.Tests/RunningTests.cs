@@ -255,7 +255,7 @@ public sealed class RunningTests
 
         public Task AsideAsync(string title, CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task RestartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task RestartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
         public Task NoteAsync(string line, CancellationToken cancellationToken) => Task.CompletedTask;
     }

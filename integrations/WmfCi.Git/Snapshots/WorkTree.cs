@@ -107,8 +107,12 @@ public sealed class WorkTree : IDisposable
         var date = Head is null ? "@0 +0000" : "@" + (await Git.RunAsync(["show", "--no-patch", "--no-show-signature", "--format=%ct", Head], [], cancellationToken)).Trim() + " +0000";
         var variables = new Dictionary<string, string?>(beside, StringComparer.Ordinal)
         {
-            ["GIT_AUTHOR_NAME"] = Identity, ["GIT_AUTHOR_EMAIL"] = Address, ["GIT_AUTHOR_DATE"] = date,
-            ["GIT_COMMITTER_NAME"] = Identity, ["GIT_COMMITTER_EMAIL"] = Address, ["GIT_COMMITTER_DATE"] = date,
+            ["GIT_AUTHOR_NAME"] = Identity,
+            ["GIT_AUTHOR_EMAIL"] = Address,
+            ["GIT_AUTHOR_DATE"] = date,
+            ["GIT_COMMITTER_NAME"] = Identity,
+            ["GIT_COMMITTER_EMAIL"] = Address,
+            ["GIT_COMMITTER_DATE"] = date,
         };
         string[] parents = Head is null ? [] : ["-p", Head];
         return (await Git.RunAsync(["commit-tree", .. parents, "-m", "Uncommitted changes", Tree], variables, cancellationToken)).Trim();

@@ -1,5 +1,5 @@
-using k8s.Models;
 using System.Net;
+using k8s.Models;
 
 namespace WmfCi.Kubernetes.Jobs;
 

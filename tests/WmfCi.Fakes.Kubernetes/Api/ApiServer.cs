@@ -91,7 +91,8 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
     private static StatusException Failure(RequestFault fault) => new(
         fault.Status,
         fault.Status switch { 429 => "TooManyRequests", 410 => "Expired", 403 => "Forbidden", 409 => "Conflict", 404 => "NotFound", _ => "InternalError" },
-        $"the stand-in was told to answer {fault.Status}") { RetryAfter = fault.RetryAfter };
+        $"the stand-in was told to answer {fault.Status}")
+    { RetryAfter = fault.RetryAfter };
 
     private async Task<(int Code, JsonNode Answer)> CarryOutAsync(ApiCall call)
     {

@@ -22,7 +22,12 @@ internal sealed class JobController(ObjectStore store, Node node)
         metadata["generateName"] = job.Name() + "-";
         metadata["ownerReferences"] = new JsonArray(new JsonObject
         {
-            ["apiVersion"] = "batch/v1", ["kind"] = "Job", ["name"] = job.Name(), ["uid"] = job.Uid(), ["controller"] = true, ["blockOwnerDeletion"] = true,
+            ["apiVersion"] = "batch/v1",
+            ["kind"] = "Job",
+            ["name"] = job.Name(),
+            ["uid"] = job.Uid(),
+            ["controller"] = true,
+            ["blockOwnerDeletion"] = true,
         });
         return store.Locked(() => store.Add(Resource.Pods, Admission.Admit(store, Resource.Pods, job.Space(), pod), isKept: true));
     }

@@ -121,9 +121,17 @@ public sealed class Node : IAsyncDisposable
                 return _store.TryChange(Resource.Events, former, copy => (copy["count"] = (copy.Number("count") ?? 1) + 1) is null ? null : copy);
             _store.Add(Resource.Events, new JsonObject
             {
-                ["apiVersion"] = "v1", ["kind"] = "Event", ["type"] = type, ["reason"] = reason, ["message"] = message, ["count"] = 1,
+                ["apiVersion"] = "v1",
+                ["kind"] = "Event",
+                ["type"] = type,
+                ["reason"] = reason,
+                ["message"] = message,
+                ["count"] = 1,
                 ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = item.Space(), ["uid"] = Guid.NewGuid().ToString(), ["creationTimestamp"] = now },
-                ["involvedObject"] = involved, ["firstTimestamp"] = now, ["lastTimestamp"] = now, ["source"] = new JsonObject { ["component"] = "stand-in" },
+                ["involvedObject"] = involved,
+                ["firstTimestamp"] = now,
+                ["lastTimestamp"] = now,
+                ["source"] = new JsonObject { ["component"] = "stand-in" },
             }, isKept: true);
             return true;
         });

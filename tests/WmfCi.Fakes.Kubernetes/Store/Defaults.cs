@@ -39,7 +39,10 @@ internal static class Defaults
     {
         var labels = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
-            ["controller-uid"] = job.Uid(), ["batch.kubernetes.io/controller-uid"] = job.Uid(), ["job-name"] = job.Name(), ["batch.kubernetes.io/job-name"] = job.Name(),
+            ["controller-uid"] = job.Uid(),
+            ["batch.kubernetes.io/controller-uid"] = job.Uid(),
+            ["job-name"] = job.Name(),
+            ["batch.kubernetes.io/job-name"] = job.Name(),
         };
         foreach (var (key, value) in labels) job.Ensure("spec", "template", "metadata", "labels")[key] = value;
         job.Ensure("spec", "selector", "matchLabels")["batch.kubernetes.io/controller-uid"] = job.Uid();

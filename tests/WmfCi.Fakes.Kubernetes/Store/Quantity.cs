@@ -7,8 +7,18 @@ internal static class Quantity
 {
     private static readonly Dictionary<string, decimal> Units = new(StringComparer.Ordinal)
     {
-        ["n"] = 0.000000001m, ["u"] = 0.000001m, ["m"] = 0.001m, [""] = 1, ["k"] = 1e3m, ["M"] = 1e6m, ["G"] = 1e9m, ["T"] = 1e12m,
-        ["Ki"] = 1024m, ["Mi"] = 1024m * 1024, ["Gi"] = 1024m * 1024 * 1024, ["Ti"] = 1024m * 1024 * 1024 * 1024,
+        ["n"] = 0.000000001m,
+        ["u"] = 0.000001m,
+        ["m"] = 0.001m,
+        [""] = 1,
+        ["k"] = 1e3m,
+        ["M"] = 1e6m,
+        ["G"] = 1e9m,
+        ["T"] = 1e12m,
+        ["Ki"] = 1024m,
+        ["Mi"] = 1024m * 1024,
+        ["Gi"] = 1024m * 1024 * 1024,
+        ["Ti"] = 1024m * 1024 * 1024 * 1024,
     };
 
     public static decimal Parse(string? text)

@@ -124,7 +124,9 @@ internal sealed class Counter : IAsyncDisposable
             Token);
         var annotations = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            [Marks.Order] = order, [Marks.FetchToken] = Marks.HashOf(name == Name ? Fetch : "another-" + Fetch), [Marks.CollectToken] = Marks.HashOf(name == Name ? Collect : "another-" + Collect),
+            [Marks.Order] = order,
+            [Marks.FetchToken] = Marks.HashOf(name == Name ? Fetch : "another-" + Fetch),
+            [Marks.CollectToken] = Marks.HashOf(name == Name ? Collect : "another-" + Collect),
         };
         return new V1Job { Metadata = new V1ObjectMeta { Name = name, NamespaceProperty = "stages", Annotations = annotations } };
     }

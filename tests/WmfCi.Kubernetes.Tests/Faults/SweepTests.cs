@@ -21,9 +21,9 @@ public sealed class SweepTests(SharedStandIn shared)
     {
         var requests = await RecordAsync();
         var faults = from request in requests
-            where !isCarriedOut || request.Key.Verb is not ("watch" or "log")
-            from number in Enumerable.Range(0, request.Value)
-            select new RequestFault(status, request.Key.Verb, request.Key.Plural) { After = number, RetryAfter = status == 429 ? 1 : null, IsCarriedOut = isCarriedOut };
+                     where !isCarriedOut || request.Key.Verb is not ("watch" or "log")
+                     from number in Enumerable.Range(0, request.Value)
+                     select new RequestFault(status, request.Key.Verb, request.Key.Plural) { After = number, RetryAfter = status == 429 ? 1 : null, IsCarriedOut = isCarriedOut };
         var hits = 0;
         await System.Threading.Tasks.Parallel.ForEachAsync(faults, new ParallelOptions { MaxDegreeOfParallelism = Parallel }, async (fault, _) =>
         {

@@ -216,8 +216,12 @@ public sealed partial class JobPlanTests
         var service = new StageService { Name = "db", Image = "mariadb:11", Environment = [new Variable("PASSWORD", "$(HOME)")], ReadyPort = 3306 };
         var stage = new Stage
         {
-            Name = "acceptance", Image = "debian:12", Timeout = TimeSpan.FromMinutes(20), Steps = [new Step("one", "echo $(HOME) $$"), new Step("two", "true")],
-            Environment = [new Variable("DOLLAR", "$(HOME) $$"), new Variable("WMFCI_RUN", "mine")], Artifacts = ["out/*"],
+            Name = "acceptance",
+            Image = "debian:12",
+            Timeout = TimeSpan.FromMinutes(20),
+            Steps = [new Step("one", "echo $(HOME) $$"), new Step("two", "true")],
+            Environment = [new Variable("DOLLAR", "$(HOME) $$"), new Variable("WMFCI_RUN", "mine")],
+            Artifacts = ["out/*"],
         };
         var spec = new AttemptSpec { Id = new AttemptId(new RunId(7), stage.Id, 1), Stage = stage, Snapshot = new string('1', 64), Facts = [new Variable("WMFCI_RUN", "7")] };
         WorkerClass[] workers =

@@ -1,8 +1,8 @@
+using System.Text.Json;
 using k8s.Models;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Jobs;
 using WmfCi.Workspaces.Wire;
-using System.Text.Json;
 
 namespace WmfCi.Kubernetes.Tests.Rules;
 

@@ -214,7 +214,7 @@ internal static class ServicesOfWorksite
         var changes = pods.ChangesAsync(null, here.Token).GetAsyncEnumerator(here.Token);
         await using (changes)
         {
-            for (; ;)
+            for (; ; )
             {
                 if (find(pods.Items) is { } found) return found;
                 await changes.MoveNextAsync();
