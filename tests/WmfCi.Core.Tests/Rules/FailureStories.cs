@@ -90,10 +90,10 @@ public sealed class FailureStories
     {
         var story = new Story().Push(1).Source().Lost("commit");
         story.Begun.ShouldBe(["1/commit/2"]);
-        story.Lost("commit").Begun.ShouldBe(["1/commit/3"]);
+        story.Lost("commit", "Its node is lost.").Begun.ShouldBe(["1/commit/3"]);
         story.FreshReviews.ShouldBeEmpty();
         story.Succeeded("commit").Begun.ShouldBe(["1/acceptance/1"]);
-        story.Succeeded("acceptance").Result!.Message.Text.ShouldContain("- commit https://ci.example/runs/1/commit : SUCCESS in 0s (attempt 3; before: the worker vanished.)\n");
+        story.Succeeded("acceptance").Result!.Message.Text.ShouldContain("- commit https://ci.example/runs/1/commit : SUCCESS in 0s (attempt 3; before: the worker vanished. Its node is lost.)\n");
     }
 
     [Fact]
