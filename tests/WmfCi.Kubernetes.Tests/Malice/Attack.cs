@@ -63,6 +63,15 @@ internal static class Hostile
         return await here.RunAsync(scripts);
     }
 
+    /// <summary>Runs stages of one step side by side on one site.</summary>
+    /// <param name="scripts">The steps, by whatever tells them apart.</param>
+    public static async Task<Dictionary<string, Heard>> RunAllAsync(params IEnumerable<(string Name, string Script)> scripts)
+    {
+        await using var here = await SiteAsync();
+        var results = await Task.WhenAll(scripts.Select(async script => (script.Name, Heard: await here.RunAsync(script.Script))));
+        return results.ToDictionary(result => result.Name, result => result.Heard, StringComparer.Ordinal);
+    }
+
     /// <summary>Waits until a pod is as it should be.</summary>
     public static async Task<V1Pod> UntilAsync(k8s.Kubernetes client, string space, string name, Func<V1Pod, bool> isSo, CancellationToken cancellationToken)
     {

@@ -32,9 +32,7 @@ public sealed class Exhaustion
         var heard = await here.RunAsync(here.StageOf("bomb() { bomb 2>/dev/null | bomb 2>/dev/null & }; bomb; bomb; sleep 1000") with { Timeout = TimeSpan.FromSeconds(4) });
         // The shell itself may be the one that gets no process.
         heard.Report.Kind.ShouldBeOneOf(OutcomeKind.TimedOut, OutcomeKind.Failed);
-        heard.Report.Explanation.ShouldBeOneOf(
-            "It took longer than the 4 s that the stage may take, and was stopped with all its children. Make it faster, split it, or raise the stage's timeout.",
-            "Exit status 2. It wanted more than the 200 processes and threads that the worker class default allows: let it run less in parallel, or choose another `worker:`.");
+        heard.Report.Explanation.ShouldStartWith(heard.Report.Kind == OutcomeKind.Failed ? "Exit status 2." : "It took longer than the 4 s that the stage may take, and was stopped with all its children.");
     }
 
     [Fact]
@@ -58,33 +56,50 @@ public sealed class Exhaustion
     public async Task A_file_larger_than_the_stages_disk_is_cut_off()
     {
         var heard = await Hostile.RunAsync("exec head -c 1G /dev/zero > big");
-        heard.ShouldEnd(OutcomeKind.DiskFull, "It wrote a file larger than the 256 MiB of disk that a stage of the worker class default may use. Write less, or choose another `worker:`.");
-        heard.Report.ExitCode.ShouldBe(153);
+        heard.Report.Kind.ShouldBe(OutcomeKind.DiskFull, heard.ToString());
+        // The volume is as large as the file then, and the kubelet may be as quick as the collector.
+        heard.Report.Explanation.ShouldBeOneOf(
+            "It wrote a file larger than the 256 MiB of disk that a stage of the worker class default may use. Write less, or choose another `worker:`.",
+            Evicted("work", 256));
     }
 
-    [Theory]
-    [InlineData("/work", "work", 256)]
-    [InlineData("/tmp", "scratch", 256)]
-    [InlineData("/wmfci/control", "control", 16)]
-    public async Task A_stage_that_fills_a_volume_with_many_files_is_evicted_and_told(string folder, string volume, int mebibytes)
+    private static readonly (string Folder, string Volume, int Mebibytes)[] Volumes = [("/work", "work", 256), ("/tmp", "scratch", 256), ("/wmfci/control", "control", 16)];
+
+    private static readonly Once<Dictionary<string, Heard>> Filled = new(() => Hostile.RunAllAsync(
+        Volumes.Select(volume => (volume.Folder, $"cd {volume.Folder}; for i in $(seq 1 {volume.Mebibytes / 16 + 1}); do head -c 16M /dev/zero > f$i; done; sleep 100"))));
+
+    public static TheoryData<string> Folders => [.. Volumes.Select(volume => volume.Folder)];
+
+    [Theory, MemberData(nameof(Folders))]
+    public async Task A_stage_that_fills_a_volume_with_many_files_is_evicted_and_told(string folder)
     {
-        var heard = await Hostile.RunAsync($"cd {folder}; for i in $(seq 1 {mebibytes / 16 + 1}); do head -c 16M /dev/zero > f$i; done; sleep 100");
-        heard.ShouldEnd(OutcomeKind.DiskFull, $"It wrote more than the 256 MiB of disk that the worker class default allows, and was evicted: Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{(mebibytes << 20)}\". Delete what is no longer needed as it goes on, or choose another `worker:`.");
+        var volume = Volumes.Single(volume => volume.Folder == folder);
+        var heard = (await Filled.Result)[folder];
+        heard.ShouldEnd(OutcomeKind.DiskFull, Evicted(volume.Volume, volume.Mebibytes));
         heard.Notes.ShouldBe(["This is the live copy of the log: the pod ended before the complete one was stored, and the last moments may be missing. Files were not kept either."]);
     }
 
-    [Theory]
-    [InlineData("a gigabyte of lines", "yes 'the same again' | head -c 1G; exit 3", 1L << 30)]
-    [InlineData("a line of 100 megabytes", "head -c 100M /dev/zero | tr '\\0' a; exit 3", 100L << 20)]
-    [InlineData("noise without end", "head -c 20M /dev/urandom; exit 3", 20L << 20)]
-    public async Task A_log_is_kept_up_to_its_bound_and_the_stage_ends_as_it_would(string what, string script, long bytes)
+    private static string Evicted(string volume, int mebibytes) =>
+        $"It wrote more than the 256 MiB of disk that the worker class default allows, and was evicted: Usage of EmptyDir volume \"{volume}\" exceeds the limit \"{mebibytes << 20}\". Delete what is no longer needed as it goes on, or choose another `worker:`.";
+
+    private static readonly (string What, string Script, long Bytes)[] Floods =
+    [
+        ("a gigabyte of lines", "yes 'the same again' | head -c 1G; exit 3", 1L << 30),
+        ("a line of 100 megabytes", "head -c 100M /dev/zero | tr '\\0' a; exit 3", 100L << 20),
+        ("noise without end", "head -c 20M /dev/urandom; exit 3", 20L << 20),
+    ];
+
+    private static readonly Once<Dictionary<string, Heard>> Flooded = new(() => Hostile.RunAllAsync(Floods.Select(flood => (flood.What, flood.Script))));
+
+    public static TheoryData<string> FloodNames => [.. Floods.Select(flood => flood.What)];
+
+    [Theory, MemberData(nameof(FloodNames))]
+    public async Task A_log_is_kept_up_to_its_bound_and_the_stage_ends_as_it_would_with(string what)
     {
-        var clock = Stopwatch.StartNew();
-        var heard = await Hostile.RunAsync(script);
+        var heard = (await Flooded.Result)[what];
         heard.ShouldEnd(OutcomeKind.Failed, "Exit status 3.");
-        heard.Bytes.Length.ShouldBe(1 << 20, what);
-        heard.Notes.ShouldBe([$"The log is full: it keeps 1 MiB of output. {bytes - (1 << 20)} bytes were not kept. Print less, or write to a file and keep it as an artifact."]);
-        clock.Elapsed.ShouldBeLessThan(TimeSpan.FromMinutes(1));
+        heard.Bytes.Length.ShouldBe(1 << 20);
+        heard.Notes.ShouldBe([$"The log is full: it keeps 1 MiB of output. {Floods.Single(flood => flood.What == what).Bytes - (1 << 20)} bytes were not kept. Print less, or write to a file and keep it as an artifact."]);
     }
 
     [Fact]
