@@ -44,9 +44,9 @@ internal sealed class Warnings(RunnerParts parts)
         }
     }
 
-    /// <summary>The latest that says something. Kubelets repeat a state's name as a warning (<c>Error: ErrImagePull</c>), which nobody needs.</summary>
+    /// <summary>The latest that says something. Kubelets repeat a state's name as a warning (<c>Error: ErrImagePull</c>), and that the cluster has no names, which nobody needs.</summary>
     public static string Of(IEnumerable<Corev1Event> events) =>
         events.OrderBy(happened => happened.LastTimestamp ?? happened.EventTime ?? happened.FirstTimestamp)
-            .LastOrDefault(happened => !string.IsNullOrWhiteSpace(happened.Message) && !happened.Message.StartsWith("Error: ", StringComparison.Ordinal)) is { } latest
+            .LastOrDefault(happened => happened.Reason != "MissingClusterDNS" && !string.IsNullOrWhiteSpace(happened.Message) && !happened.Message.StartsWith("Error: ", StringComparison.Ordinal)) is { } latest
             ? PlainText.Line(latest.Message, PodRules.MaxMessage) : "";
 }

@@ -60,12 +60,12 @@ public sealed class ServiceTests
     [Fact]
     public async Task A_service_that_never_becomes_ready_is_told_with_its_log()
     {
-        await using var here = await OpenAsync(options => options with { Services = options.Services with { ReadyWithin = TimeSpan.FromSeconds(20) } });
+        await using var here = await OpenAsync(options => options with { Services = options.Services with { ReadyWithin = TimeSpan.FromSeconds(40) } });
         var web = await WebAsync("web");
         var heard = await here.RunAsync(here.StageOf("echo never") with { Services = [web with { Environment = [.. web.Environment, new Variable("MUTE", "1")] }] });
 
         heard.Report.Kind.ShouldBe(OutcomeKind.Misconfigured, heard.ToString());
-        heard.Report.Explanation.ShouldStartWith("The service web: It was not ready within 20 s. Check its `ready:`.");
+        heard.Report.Explanation.ShouldStartWith("The service web: It was not ready within 40 s. Check its `ready:`.");
         heard.Steps.ShouldBeEmpty();
         heard.Asides.ShouldBe(["service web"]);
         heard.Output.ShouldContain("serves as");
