@@ -47,7 +47,7 @@ internal sealed class Crowd : IAsyncDisposable
 
     /// <summary>The attempts that run or ran, by the service's own table.</summary>
     public async Task<IReadOnlyList<AttemptId>> AttemptsAsync(CancellationToken cancellationToken) =>
-        [.. (await Served.QueryAsync<string>("select distinct body->'attempt'->>'run' || '/' || (body->'attempt'->>'stage') from effects where body->>'do' = 'run-stage'", cancellationToken))
+        [.. (await Served.QueryAsync<string>("select distinct body->'attempt'->'run'->>'value' || '/' || (body->'attempt'->>'stage') from effects where body->>'do' = 'run-stage'", cancellationToken))
             .Select(text => new AttemptId(new RunId(long.Parse(text[..text.IndexOf('/')])), text[(text.IndexOf('/') + 1)..], 1))];
 
     /// <summary>How many stages' ends are recorded.</summary>

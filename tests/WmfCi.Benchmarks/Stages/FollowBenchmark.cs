@@ -44,6 +44,8 @@ internal static partial class FollowBenchmark
         foreach (var reader in sample.Values) reader.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
         Console.WriteLine($"\n{running} of {count} stages ran when they began to print.");
+        if (choices.Verbose)
+            foreach (var ended in await crowd.Served.QueryAsync<string>("select body->>'outcome' || ' ' || count(*) from events where body->>'is' = 'stage-finished' group by body->>'outcome'", cancellationToken)) await Console.Error.WriteLineAsync(ended);
         foreach (var (rate, i) in Rates.Select((rate, i) => (rate, i)))
         {
             var wanted = (double)rate * running;
