@@ -16,7 +16,7 @@ public sealed class SecretsAndLeftovers
     {
         await using var here = await Hostile.SiteAsync();
         // All that a step can find and read, printed and kept.
-        var spec = await here.SpecAsync(here.StageOf("echo begun; env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n' || true; grep -rh '' /wmfci /artifacts /etc/passwd 2>/dev/null | head -c 500000 | base64 > all; sleep 1") with { Artifacts = ["all"] });
+        var spec = await here.SpecAsync(here.StageOf("echo begun; env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n' || true; grep -rhI '' /wmfci /artifacts /etc/passwd /run /var/run 2>/dev/null > /tmp/all || true; mv /tmp/all all") with { Artifacts = ["all"] });
         var heard = new Heard();
         var running = here.Runner.RunAsync(spec, heard, here.Token);
         await heard.PrintedAsync("begun", running, here.Token);
