@@ -75,9 +75,13 @@ internal static class Hostile
     /// <summary>Waits until a pod is as it should be.</summary>
     public static async Task<V1Pod> UntilAsync(k8s.Kubernetes client, string space, string name, Func<V1Pod, bool> isSo, CancellationToken cancellationToken)
     {
-        await foreach (var (_, pod) in client.CoreV1.WatchListNamespacedPodAsync(space, fieldSelector: $"metadata.name={name}", cancellationToken: cancellationToken))
-            if (isSo(pod)) return pod;
-        throw new IOException($"The watch of {name} ended.");
+        // A server may end a watch whenever it likes; another one begins with what is there.
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            await foreach (var (_, pod) in client.CoreV1.WatchListNamespacedPodAsync(space, fieldSelector: $"metadata.name={name}", cancellationToken: cancellationToken))
+                if (isSo(pod)) return pod;
+        }
     }
 
     /// <summary>That a stage ended so, and what its author reads.</summary>
