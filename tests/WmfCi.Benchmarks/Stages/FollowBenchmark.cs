@@ -60,7 +60,7 @@ internal static partial class FollowBenchmark
 
     // Each line has the time at which it was printed and the rate of its phase.
     private static string Script(DateTimeOffset start) => string.Create(CultureInfo.InvariantCulture, $$"""
-        perl -MTime::HiRes=time,sleep -e '$| = 1; $at = {{start.ToUnixTimeMilliseconds() / 1000.0:0.000}}; sleep($at - time) if $at > time; for my $r ({{string.Join(',', Rates)}}) { my $burst = $r > 20 ? $r / 20 : 1; my $end = $at + {{Phase.TotalSeconds}}; for (; $at < $end; $at += $burst / $r) { sleep($at - time) if $at > time; printf("%.6f %d some words that a compiler might say about a file\n", time, $r) for 1..$burst } }'
+        perl -MTime::HiRes=time,sleep -e 'sub pause { my $left = $at - time; sleep($left) if $left > 0 } $| = 1; $at = {{start.ToUnixTimeMilliseconds() / 1000.0:0.000}}; pause(); for my $r ({{string.Join(',', Rates)}}) { my $burst = $r > 20 ? $r / 20 : 1; my $end = $at + {{Phase.TotalSeconds}}; for (; $at < $end; $at += $burst / $r) { pause(); printf("%.6f %d some words that a compiler might say about a file\n", time, $r) for 1..$burst } }'
         """).ReplaceLineEndings(" ");
 
     private static async Task WatchAsync(HttpClient client, AttemptId attempt, Lags lags, CancellationToken cancellationToken)
