@@ -189,9 +189,7 @@ internal static class ReflectorWaits
     public static async Task WaitForNoneAsync<T>(this Reflector<T> reflector, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
-        await foreach (var _ in reflector.ChangesAsync(null, cancellationToken))
-        {
-            if (reflector.Items.Count == 0) return;
-        }
+        // By name, because the last may go between a look at all and a subscription.
+        while (reflector.Items is [var item, ..]) await reflector.WaitForAsync(item.Metadata.Name, found => found is null, cancellationToken);
     }
 }
