@@ -22,9 +22,6 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     /// <summary>How long an attempt goes on while the cluster's API server does not answer.</summary>
     public static readonly TimeSpan OutagePatience = TimeSpan.FromMinutes(30);
 
-    /// <summary>How often leftovers are looked for.</summary>
-    public static readonly TimeSpan SweepEvery = TimeSpan.FromSeconds(30);
-
     private static readonly TimeSpan OutagePause = TimeSpan.FromSeconds(5), CleaningPatience = TimeSpan.FromSeconds(30);
     private readonly KubernetesRunnerOptions _options;
     private readonly RunnerParts _parts;
@@ -48,7 +45,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         var (jobs, pods) = (new Reflector<V1Job>(cluster, selector), new Reflector<V1Pod>(cluster, selector));
         _quotas = new Reflector<V1ResourceQuota>(cluster, new ReflectorOptions());
         var named = new NamedStore(store);
-        var records = new JobRecords(cluster.Client, cluster.Namespace);
+        var records = new JobRecords(cluster.Client, cluster.Namespace, cluster.Retries);
         _parts = new RunnerParts
         {
             Options = options,
@@ -107,7 +104,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
                 return never;
             }
             // Stopped between the last look for its Job and the Job.
-            if (attempt.Stopped.IsCancellationRequested) await PatientlyAsync(token => Follow.EndJobAsync(_parts, plan.Name, PodRules.Stopped, token), detach, telling);
+            if (attempt.Stopped.IsCancellationRequested) await PatientlyAsync(token => _parts.Records.EndAsync(plan.Name, PodRules.Stopped, token), detach, telling);
             return await FollowAsync(spec, StageLimits.Of(_options, spec, worker), attempt, telling, detach);
         }
         catch (OperationCanceledException) when (attempt.Stopped.IsCancellationRequested && !detach.IsCancellationRequested)
@@ -146,7 +143,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     public async Task StopAsync(AttemptId id, CancellationToken cancellationToken)
     {
         var name = Marks.NameOf(_options.Site, id);
-        var isThere = await Follow.EndJobAsync(_parts, name, PodRules.Stopped, cancellationToken);
+        var isThere = await _parts.Records.EndAsync(name, PodRules.Stopped, cancellationToken);
         if (!isThere && _live.TryGetValue(name, out var attempt)) attempt.Stop();
     }
 
@@ -175,7 +172,7 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
             : $"It has {spec.Stage.Services.Count} services, and a stage may have {_options.Services.Most} here. Run several programs in one of them, or split the stage.";
         foreach (var image in spec.Stage.Services.Select(service => service.Image).Prepend(spec.Stage.Image))
             if (ImageName.Fault(image) is { } fault) return fault;
-        return StepEnvironment.Fault(spec.Stage.Environment.Concat(spec.Facts));
+        return StepVariables.Fault(spec.Stage.Environment.Concat(spec.Facts));
     }
 
     // What the cluster cannot do now it can do later: nothing of the attempt is lost meanwhile, and everything that is repeated finds what was done.
@@ -202,13 +199,9 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         try
         {
             // What was asked for when the stop came may have come about since.
-            await Follow.DeleteAsync(_parts, name, "Background", cancellationToken);
+            await _parts.Records.DeleteAsync(name, cancellationToken);
             await new Services(_parts, spec, name, telling).EndAsync(cancellationToken);
-            await _parts.Cluster.Client.CoreV1.DeleteNamespacedSecretAsync(name, _parts.Cluster.Namespace, cancellationToken: cancellationToken);
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-        {
-            // Nothing was begun, or it is gone.
+            await _parts.Cluster.Client.CoreV1.DeleteNamespacedSecretAsync(name, _parts.Cluster.Namespace, cancellationToken: cancellationToken).IfThereAsync();
         }
         catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException or OperationCanceledException)
         {

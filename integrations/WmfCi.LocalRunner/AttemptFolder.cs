@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using WmfCi.Core.Runs;
+using WmfCi.LocalRunner.Sandboxes;
 using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner;
@@ -68,8 +69,8 @@ internal sealed class AttemptFolder
         // Steps may pass through it by the path that the sandbox gives it; the folder above is closed to everybody else.
         foreach (var folder in new[] { Root, Disk, Inputs, Path.Combine(Root, "etc"), Path.Combine(Root, "steps") }) NativeFiles.MakePassable(folder);
         MakeOwned(Work);
-        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "passwd"), "root:x:0:0:root:/root:/bin/sh\nci:x:1000:1000:ci:/home/ci:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
-        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "group"), "root:x:0:\nci:x:1000:\nnogroup:x:65534:\n");
+        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "passwd"), Accounts.Passwd(Sandbox.User, Sandbox.User));
+        NativeFiles.WriteReadable(Path.Combine(Root, "etc", "group"), Accounts.Group(Sandbox.User, Sandbox.User));
         NativeFiles.WriteReadable(Path.Combine(Root, "etc", "hosts"), "127.0.0.1 localhost ci\n::1 localhost ci\n");
     }
 

@@ -1,5 +1,4 @@
 using System.ComponentModel;
-using System.Text;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
 using WmfCi.LocalRunner.Sandboxes;
@@ -62,25 +61,12 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
 
     private string? Misconfiguration()
     {
-        const int maxVariableBytes = 1 << 20;
         if (!spec.Stage.Services.IsEmpty && Options.HasServices && IsHost)
             return $"The stage has services ({string.Join(", ", spec.Stage.Services.Select(service => service.Name))}), which on this machine only steps in a container reach. Give it a named image instead of `host`.";
         if (!spec.Stage.Services.IsEmpty && !Options.HasServices)
             return $"The stage has services ({string.Join(", ", spec.Stage.Services.Select(service => service.Name))}), which run only where stages run on Kubernetes; this site runs them on its own machine. Take `services` out, or ask the operators for a cluster.";
-        var total = 0;
-        foreach (var variable in spec.Stage.Environment.Concat(spec.Facts))
-        {
-            var bytes = Encoding.UTF8.GetByteCount(variable.Name) + Encoding.UTF8.GetByteCount(variable.Value) + "--env==".Length;
-            if (!IsVariableName(variable.Name)) return "The name of an environment variable has other characters than letters, digits and underscores, or begins with a digit.";
-            if (variable.Value.Contains('\0')) return $"The environment variable {variable.Name} has a NUL character in its value; leave it out.";
-            if (bytes > Sandbox.MaxArgumentBytes || (total += bytes) > maxVariableBytes) return $"The environment variable {variable.Name} is too long: one may have 128 KiB, all together 1 MiB. Put the text into a file.";
-        }
-
-        return null;
+        return StepVariables.Fault(spec.Stage.Environment.Concat(spec.Facts));
     }
-
-    private static bool IsVariableName(string name) =>
-        name.Length > 0 && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 
     /// <summary>Lays out the workspace and fetches the image, side by side.</summary>
     private async Task<AttemptReport?> PrepareAsync()
@@ -152,9 +138,7 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     }
 
     private static StopOrder TimedOut(TimeSpan timeout) =>
-        new(OutcomeKind.TimedOut, $"It took longer than the {Duration(timeout)} that the stage may take, and was stopped with all its children. Make it faster, split it, or raise the stage's timeout.");
-
-    private static string Duration(TimeSpan time) => time.TotalMinutes >= 1 && time.Seconds == 0 ? $"{(long)time.TotalMinutes} min" : $"{time.TotalSeconds:0.###} s";
+        new(OutcomeKind.TimedOut, $"It took longer than the {Amounts.Duration(timeout)} that the stage may take, and was stopped with all its children. Make it faster, split it, or raise the stage's timeout.");
 
     private Sandbox Make(StepFiles files, ControlGroup? group, TimeSpan atMost)
     {
@@ -186,13 +170,13 @@ internal sealed class AttemptRun(RunnerParts parts, AttemptSpec spec, AttemptFol
     private const int FileTooLarge = 128 + 25;
 
     private StopOrder FileExceedsDisk() =>
-        new(OutcomeKind.DiskFull, $"It wrote a file larger than the {LimitWatch.Size(Options.DiskBytes)} that a stage may keep on disk. Write less, or ask the operators to raise the limit (DiskBytes).");
+        new(OutcomeKind.DiskFull, $"It wrote a file larger than the {Amounts.Size(Options.DiskBytes)} that a stage may keep on disk. Write less, or ask the operators to raise the limit (DiskBytes).");
 
     private List<Variable> Variables()
     {
         // Later ones win; what is tested is told by us, whatever the stage calls its own variables.
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
-        var own = Sandbox.BaseVariables.Concat(IsHost ? [Sandbox.HostPath] : []);
+        var own = StepVariables.Base.Concat(IsHost ? [StepVariables.Path] : []);
         foreach (var variable in own.Concat(spec.Stage.Environment).Concat(spec.Facts)) values[variable.Name] = variable.Value;
         return [.. values.Select(pair => new Variable(pair.Key, pair.Value))];
     }

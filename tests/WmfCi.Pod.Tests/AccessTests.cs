@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using WmfCi.Pod.Exchanges;
 using WmfCi.Pod.Tests.Exchanges;
+using WmfCi.Workspaces;
 using WmfCi.Workspaces.Wire;
 
 namespace WmfCi.Pod.Tests;

@@ -82,6 +82,12 @@ public sealed class Cluster : IDisposable
         return await Retries.RunAsync(token => SendAsync<T>(HttpMethod.Patch, path, Json(wanted, "application/apply-patch+yaml"), token), cancellationToken);
     }
 
+    /// <summary>Lists all objects of a kind that bear labels, however many pages that takes, as they are at one moment.</summary>
+    /// <exception cref="HttpOperationException">The server refused, or failed for longer than <see cref="Retries"/> tries.</exception>
+    public async Task<IReadOnlyList<T>> ListAsync<T>(string labels, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<V1ObjectMeta> =>
+        (await Retries.RunAsync(new ObjectStream<T>(this, new ReflectorOptions { Labels = labels }, trim: null, heard: () => { }).ListAsync, cancellationToken)).Items;
+
     /// <summary>
     /// What the server would make of a new object, all its admission included, without making it. Old servers drop fields that they do not know without a word, so
     /// what comes back says what they can do.

@@ -76,7 +76,7 @@ public sealed record ClusterFault(FaultKind Kind, string Message, TimeSpan? Retr
         KubernetesException { Status: { } status } => Of((HttpStatusCode)(status.Code ?? 0), status, null),
         HttpRequestException { InnerException: AuthenticationException e } =>
             new(FaultKind.Unavailable, Clean($"The API server's certificate is not trusted: {e.Message}")),
-        Running.StoreFailedException => new(FaultKind.Unavailable, Clean(failure.Message)),
+        StoreFailedException => new(FaultKind.Unavailable, Clean(failure.Message)),
         HttpRequestException or IOException or System.Net.Sockets.SocketException => new(FaultKind.Unavailable, Clean($"The API server was not reached: {failure.Message}")),
         TimeoutException => new(FaultKind.Unavailable, Clean(failure.Message)),
         OperationCanceledException => new(FaultKind.Unavailable, "The API server did not answer in time."),

@@ -9,38 +9,6 @@ using WmfCi.Workspaces.Wire;
 
 namespace WmfCi.Kubernetes.Exchange;
 
-/// <summary>Which of the two trusted containers asks.</summary>
-internal enum Visitor
-{
-    /// <summary>Lays out the workspace.</summary>
-    Fetch,
-
-    /// <summary>Stores what was left.</summary>
-    Collect,
-}
-
-/// <summary>Why a request is refused.</summary>
-internal enum Refusal
-{
-    /// <summary>The token is none of this attempt's, or was used up, or there is no such attempt: nobody is told which.</summary>
-    Unknown,
-
-    /// <summary>Another pod has the attempt.</summary>
-    Taken,
-
-    /// <summary>What is asked for, or handed in, is not part of the attempt.</summary>
-    NotYours,
-
-    /// <summary>The attempt needs it, and the store does not have it.</summary>
-    Missing,
-}
-
-/// <summary>A request is refused.</summary>
-internal sealed class RefusedException(Refusal refusal) : Exception
-{
-    public Refusal Refusal { get; } = refusal;
-}
-
 /// <summary>
 /// Hands orders and sources to pods and takes what they leave. Every request is checked against the marks of its Job, read from the cluster: there is nothing in this process that a
 /// restart could lose, or that another replica would not know.
@@ -64,36 +32,36 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
 
     /// <summary>Gives the attempt to the pod that asks first.</summary>
     /// <exception cref="RefusedException">Another pod has it, or the token is worth nothing.</exception>
-    public async Task<FetchOrder> ClaimAsync(string name, string token, string pod, CancellationToken cancellationToken)
+    public async Task<FetchOrder> ClaimAsync(Visit visit, CancellationToken cancellationToken)
     {
-        var job = await MarkAsync(name, token, Visitor.Fetch, pod, Marks.Pod, pod, cancellationToken);
+        var job = await MarkAsync(visit, Visitor.Fetch, Marks.Pod, visit.Pod, cancellationToken);
         return (await OrdersAsync(job, cancellationToken)).Fetch;
     }
 
     /// <summary>Opens something that the attempt needs.</summary>
     /// <exception cref="RefusedException">It needs no such thing.</exception>
-    public async Task<Stream> OpenAsync(string name, string token, string pod, string digest, CancellationToken cancellationToken)
+    public async Task<Stream> OpenAsync(Visit visit, string digest, CancellationToken cancellationToken)
     {
-        var job = await AdmitAsync(name, token, Visitor.Fetch, pod, cancellationToken);
+        var job = await AdmitAsync(visit, Visitor.Fetch, cancellationToken);
         var order = (await OrdersAsync(job, cancellationToken)).Fetch;
         if (order.Snapshot != digest && !Array.Exists(order.Inputs, input => input.Digest == digest)) throw new RefusedException(Refusal.NotYours);
         return await store.OpenAsync(digest, cancellationToken) ?? throw new RefusedException(Refusal.Missing);
     }
 
     /// <summary>The workspace is laid out: the token is worth nothing from here.</summary>
-    public Task FetchedAsync(string name, string token, string pod, CancellationToken cancellationToken) =>
-        MarkAsync(name, token, Visitor.Fetch, pod, Marks.Fetched, "true", cancellationToken);
+    public Task FetchedAsync(Visit visit, CancellationToken cancellationToken) =>
+        MarkAsync(visit, Visitor.Fetch, Marks.Fetched, "true", cancellationToken);
 
     /// <summary>What the collector is to keep.</summary>
-    public async Task<CollectOrder> CollectAsync(string name, string token, string pod, CancellationToken cancellationToken) =>
-        (await OrdersAsync(await AdmitAsync(name, token, Visitor.Collect, pod, cancellationToken), cancellationToken)).Collect;
+    public async Task<CollectOrder> CollectAsync(Visit visit, CancellationToken cancellationToken) =>
+        (await OrdersAsync(await AdmitAsync(visit, Visitor.Collect, cancellationToken), cancellationToken)).Collect;
 
     /// <summary>Takes a file.</summary>
     /// <exception cref="RefusedException">Its bytes are not those of the digest.</exception>
     /// <exception cref="BlobTooLargeException">It is larger than a file may be.</exception>
-    public async Task<Blob> PutAsync(string name, string token, string pod, (string Digest, Stream Content) file, CancellationToken cancellationToken)
+    public async Task<Blob> PutAsync(Visit visit, (string Digest, Stream Content) file, CancellationToken cancellationToken)
     {
-        var job = await AdmitAsync(name, token, Visitor.Collect, pod, cancellationToken);
+        var job = await AdmitAsync(visit, Visitor.Collect, cancellationToken);
         var order = (await OrdersAsync(job, cancellationToken)).Collect;
         var blob = await store.PutAsync(file.Content, Math.Max(order.Bounds.MaxFileBytes, order.LogBytes), cancellationToken);
         return blob.Digest == file.Digest ? blob : throw new RefusedException(Refusal.NotYours);
@@ -101,14 +69,13 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
 
     /// <summary>Takes the list of what was left: the token is worth nothing from here.</summary>
     /// <exception cref="RefusedException">It names what is not in the store, or more than may be kept.</exception>
-    public async Task CollectedAsync(string name, string token, string pod, PodManifest manifest, CancellationToken cancellationToken)
+    public async Task CollectedAsync(Visit visit, PodManifest manifest, CancellationToken cancellationToken)
     {
         using var bytes = new MemoryStream(JsonSerializer.SerializeToUtf8Bytes(manifest, WireJson.Default.PodManifest));
-        var job = await jobs.FindAsync(name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
+        var job = await JobAsync(visit, cancellationToken);
         // The answer may have been lost, and the mark that closes the desk to the pod be its own.
-        if (job.GetAnnotation(Marks.Manifest) == Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray())) && job.GetAnnotation(Marks.Pod) == pod && IsToken(job, token, Visitor.Collect)) return;
-        Check(job, token, Visitor.Collect, pod);
-        if (job.GetAnnotation(Marks.Pod) != pod) throw new RefusedException(Refusal.Taken);
+        if (job.GetAnnotation(Marks.Manifest) == Convert.ToHexStringLower(SHA256.HashData(bytes.ToArray())) && visit.Owns(job) && visit.Is(Visitor.Collect, job)) return;
+        visit.CheckOwner(Visitor.Collect, job);
         var order = (await OrdersAsync(job, cancellationToken)).Collect;
         if (!IsWithin(manifest, order)) throw new RefusedException(Refusal.NotYours);
         foreach (var blob in manifest.Files.Select(file => file.Blob).Concat(manifest.Logs.Select(log => log.Blob)).Distinct())
@@ -117,7 +84,7 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
             if (content.Length != blob.Size) throw new RefusedException(Refusal.NotYours);
         }
         var stored = await store.PutAsync(bytes, MaxOrderBytes, cancellationToken);
-        await MarkAsync(name, token, Visitor.Collect, pod, Marks.Manifest, stored.Digest, cancellationToken);
+        await MarkAsync(visit, Visitor.Collect, Marks.Manifest, stored.Digest, cancellationToken);
     }
 
     /// <summary>What a pod left, as its Job says.</summary>
@@ -157,41 +124,27 @@ internal sealed class Desk(JobRecords jobs, Func<string, V1Job?> known, IArtifac
         return _orders[digest] = orders;
     }
 
-    private async Task<V1Job> AdmitAsync(string name, string token, Visitor visitor, string pod, CancellationToken cancellationToken)
+    private async Task<V1Job> JobAsync(Visit visit, CancellationToken cancellationToken) => await jobs.FindAsync(visit.Name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
+
+    private async Task<V1Job> AdmitAsync(Visit visit, Visitor visitor, CancellationToken cancellationToken)
     {
-        if (known(name) is { } seen && IsToken(seen, token, visitor) && seen.GetAnnotation(Marks.Pod) == pod && IsOpen(seen, visitor)) return seen;
-        var job = await jobs.FindAsync(name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
-        Check(job, token, visitor, pod);
-        return job.GetAnnotation(Marks.Pod) == pod ? job : throw new RefusedException(Refusal.Taken);
+        if (known(visit.Name) is { } seen && visit.Is(visitor, seen) && visit.Owns(seen) && Visit.IsOpen(visitor, seen)) return seen;
+        var job = await JobAsync(visit, cancellationToken);
+        visit.CheckOwner(visitor, job);
+        return job;
     }
 
-    private async Task<V1Job> MarkAsync(string name, string token, Visitor visitor, string pod, string mark, string value, CancellationToken cancellationToken)
+    private async Task<V1Job> MarkAsync(Visit visit, Visitor visitor, string mark, string value, CancellationToken cancellationToken)
     {
         for (var attempt = 0; attempt < MarkAttempts; attempt++)
         {
-            var job = await jobs.FindAsync(name, cancellationToken) ?? throw new RefusedException(Refusal.Unknown);
+            var job = await JobAsync(visit, cancellationToken);
             // An answer may have been lost: what is done already is done. Only the orders are not given again to whom has them and has said so.
-            if (job.GetAnnotation(mark) == value && job.GetAnnotation(Marks.Pod) == pod && IsToken(job, token, visitor) && (mark != Marks.Pod || IsOpen(job, visitor))) return job;
-            Check(job, token, visitor, pod);
-            if (mark != Marks.Pod && job.GetAnnotation(Marks.Pod) != pod) throw new RefusedException(Refusal.Taken);
+            if (job.GetAnnotation(mark) == value && visit.Owns(job) && visit.Is(visitor, job) && (mark != Marks.Pod || Visit.IsOpen(visitor, job))) return job;
+            if (mark == Marks.Pod) visit.Check(visitor, job);
+            else visit.CheckOwner(visitor, job);
             if (await jobs.MarkAsync(job, mark, value, cancellationToken) is { } marked) return marked;
         }
-        throw new IOException($"The Job {name} changes all the time.");
-    }
-
-    private static void Check(V1Job job, string token, Visitor visitor, string pod)
-    {
-        if (!IsToken(job, token, visitor)) throw new RefusedException(Refusal.Unknown);
-        if (job.GetAnnotation(Marks.Pod) is { } owner && owner != pod) throw new RefusedException(Refusal.Taken);
-        if (!IsOpen(job, visitor)) throw new RefusedException(Refusal.Unknown);
-    }
-
-    private static bool IsOpen(V1Job job, Visitor visitor) =>
-        job.GetAnnotation(visitor == Visitor.Fetch ? Marks.Fetched : Marks.Manifest) is null && job.GetAnnotation(Marks.Ended) is null && job.DeletionTimestamp() is null;
-
-    private static bool IsToken(V1Job job, string token, Visitor visitor)
-    {
-        var hash = job.GetAnnotation(visitor == Visitor.Fetch ? Marks.FetchToken : Marks.CollectToken);
-        return hash is not null && CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(hash), Encoding.ASCII.GetBytes(Marks.HashOf(token)));
+        throw new IOException($"The Job {visit.Name} changes all the time.");
     }
 }

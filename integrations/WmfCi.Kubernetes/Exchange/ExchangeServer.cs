@@ -104,10 +104,10 @@ internal sealed class ExchangeServer : IAsyncDisposable
     {
         _app.Use(AnswerAsync);
         var attempt = _app.MapGroup("/attempts/{name}");
-        attempt.MapPost("/claim", context => GuardedAsync(context, async visit => await WriteAsync(context, await _desk.ClaimAsync(visit.Name, visit.Token, visit.Pod, context.RequestAborted), WireJson.Default.FetchOrder)));
+        attempt.MapPost("/claim", context => GuardedAsync(context, async visit => await WriteAsync(context, await _desk.ClaimAsync(visit, context.RequestAborted), WireJson.Default.FetchOrder)));
         attempt.MapGet("/blobs/{digest}", context => GuardedAsync(context, async visit => await SendAsync(context, visit)));
-        attempt.MapPost("/fetched", context => GuardedAsync(context, async visit => await _desk.FetchedAsync(visit.Name, visit.Token, visit.Pod, context.RequestAborted)));
-        attempt.MapPost("/collect", context => GuardedAsync(context, async visit => await WriteAsync(context, await _desk.CollectAsync(visit.Name, visit.Token, visit.Pod, context.RequestAborted), WireJson.Default.CollectOrder)));
+        attempt.MapPost("/fetched", context => GuardedAsync(context, async visit => await _desk.FetchedAsync(visit, context.RequestAborted)));
+        attempt.MapPost("/collect", context => GuardedAsync(context, async visit => await WriteAsync(context, await _desk.CollectAsync(visit, context.RequestAborted), WireJson.Default.CollectOrder)));
         attempt.MapPut("/blobs/{digest}", context => GuardedAsync(context, async visit => await ReceiveAsync(context, visit)));
         attempt.MapPost("/collected", context => GuardedAsync(context, async visit => await TakeManifestAsync(context, visit)));
         _app.MapFallback("{**anything}", _ => throw new RefusedException(Refusal.Unknown));
@@ -183,7 +183,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
 
     private async Task SendAsync(HttpContext context, Visit visit)
     {
-        await using var content = await _desk.OpenAsync(visit.Name, visit.Token, visit.Pod, DigestOf(context), context.RequestAborted);
+        await using var content = await _desk.OpenAsync(visit, DigestOf(context), context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status200OK;
         context.Response.ContentLength = content.Length;
         await content.CopyToAsync(context.Response.Body, context.RequestAborted);
@@ -193,15 +193,12 @@ internal sealed class ExchangeServer : IAsyncDisposable
     {
         // The desk bounds it by the attempt's own orders.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } bound) bound.MaxRequestBodySize = null;
-        await _desk.PutAsync(visit.Name, visit.Token, visit.Pod, (DigestOf(context), context.Request.Body), context.RequestAborted);
+        await _desk.PutAsync(visit, (DigestOf(context), context.Request.Body), context.RequestAborted);
     }
 
     private async Task TakeManifestAsync(HttpContext context, Visit visit)
     {
         var manifest = await JsonSerializer.DeserializeAsync(context.Request.Body, WireJson.Default.PodManifest, context.RequestAborted) ?? throw new RefusedException(Refusal.NotYours);
-        await _desk.CollectedAsync(visit.Name, visit.Token, visit.Pod, manifest, context.RequestAborted);
+        await _desk.CollectedAsync(visit, manifest, context.RequestAborted);
     }
-
-    /// <summary>Who asks about what.</summary>
-    private sealed record Visit(string Name, string Token, string Pod);
 }

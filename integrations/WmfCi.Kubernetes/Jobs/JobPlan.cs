@@ -206,7 +206,7 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
             [
                 Mount(Work, PodPaths.Work), Mount(Inputs, PodPaths.Inputs, readOnly: true), Mount(Tools, PodPaths.Tools, readOnly: true),
                 Mount(Logs, PodPaths.OwnLog, folder: own), Mount(Control, PodPaths.Control), Mount(Shared, "/dev/shm"),
-                Mount(Scratch, "/tmp", folder: $"{own}/tmp"), Mount(Scratch, "/var/tmp", folder: $"{own}/tmp"), Mount(Scratch, PodPaths.Home, folder: $"{own}/home"),
+                Mount(Scratch, "/tmp", folder: $"{own}/tmp"), Mount(Scratch, "/var/tmp", folder: $"{own}/tmp"), Mount(Scratch, Accounts.Home, folder: $"{own}/home"),
                 Mount(Tools, "/etc/passwd", readOnly: true, folder: "passwd"), Mount(Tools, "/etc/group", readOnly: true, folder: "group"),
             ],
         };
@@ -296,7 +296,7 @@ internal sealed class JobPlan(KubernetesRunnerOptions options, AttemptSpec spec,
     private IEnumerable<Variable> Environment()
     {
         var values = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (var variable in StepEnvironment.Base.Concat(spec.Stage.Environment).Concat(spec.Facts)) values[variable.Name] = variable.Value;
+        foreach (var variable in StepVariables.Base.Prepend(StepVariables.Path).Concat(spec.Stage.Environment).Concat(spec.Facts)) values[variable.Name] = variable.Value;
         return values.Select(pair => new Variable(pair.Key, pair.Value));
     }
 }

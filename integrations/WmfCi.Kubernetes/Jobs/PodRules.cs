@@ -128,14 +128,13 @@ internal static class PodRules
 
     // The pod will do nothing more, and no container says why.
     private static Reading.Over? Finished(AttemptView view, V1Pod pod, StageLimits stage) => pod.Status?.Phase is not ("Failed" or "Succeeded") ? null
-        // Kubelets take a step of which the kernel killed a part for want of memory for failed, although its supervisor lived on and exited with 0.
         : OutOfMemory(view, stage) ?? Ours($"Its pod ended before its time ({Clean(pod.Status.Reason is { Length: > 0 } reason ? reason : pod.Status.Phase)}). {Clean(pod.Status.Message ?? "")}".TrimEnd());
 
+    // Newer kubelets take a step in which the kernel killed something for want of memory for failed, although its supervisor lived on and exited with 0: they start nothing more, and end the
+    // pod late or never (kubernetes/kubernetes#116676). Older ones go on with the next container.
     private static Reading.Over? OutOfMemory(AttemptView view, StageLimits stage) =>
         Enumerable.Range(1, stage.Steps).Any(number => view.Container(JobPlan.StepName(number))?.State?.Terminated?.Reason == "OOMKilled") ? StepEnds.Judge(view, stage) : null;
 
-    // Newer kubelets take a step in which the kernel killed something for want of memory for failed, although its supervisor lived on and exited with 0: they start nothing more and never say so
-    // (kubernetes/kubernetes#116676). Older ones go on with the next container.
     private static Reading? Abandoned(AttemptView view, V1Pod pod, StageLimits stage)
     {
         var last = Enumerable.Range(1, stage.Steps).Select(number => view.Container(JobPlan.StepName(number))?.State?.Terminated).LastOrDefault(ended => ended is not null);

@@ -25,19 +25,19 @@ public sealed record KubernetesRunnerOptions
     public required IReadOnlyDictionary<string, WorkerClass> Workers { get; init; }
 
     /// <summary>The class of stages that choose none.</summary>
-    public string DefaultWorker { get; init; } = "default";
+    public required string DefaultWorker { get; init; }
 
     /// <summary>The user ids that attempts run as: each has its own, so that the kernel's bounds by user are bounds by attempt.</summary>
-    public UserRange Users { get; init; } = new(1_800_000_000, 65_536);
+    public required UserRange Users { get; init; }
 
     /// <summary>Addresses that stages with network may not reach, beside the private and link-local ones.</summary>
     public ValueArray<string> Blocked { get; init; } = [];
 
     /// <summary>What a stage's services may use.</summary>
-    public ServiceBounds Services { get; init; } = new();
+    public required ServiceBounds Services { get; init; }
 
-    /// <summary>How much output of an attempt is kept, in bytes. 64 MiB by default.</summary>
-    public long LogBytes { get; init; } = 64L << 20;
+    /// <summary>How much output of an attempt is kept, in bytes.</summary>
+    public required long LogBytes { get; init; }
 
     /// <summary>How long processes may tidy up after SIGTERM. 10 s by default.</summary>
     public TimeSpan StopGrace { get; init; } = TimeSpan.FromSeconds(10);
@@ -59,7 +59,7 @@ public sealed record KubernetesRunnerOptions
 public sealed record Sweeping
 {
     /// <summary>How often they are looked for. 30 s by default.</summary>
-    public TimeSpan Every { get; init; } = KubernetesJobRunner.SweepEvery;
+    public TimeSpan Every { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long something must be there before it can be a leftover: what was begun a moment ago may not be recorded yet. A minute by default.</summary>
     public TimeSpan Grace { get; init; } = TimeSpan.FromMinutes(1);
@@ -84,19 +84,19 @@ public sealed record WorkerClass
     public required string Name { get; init; }
 
     /// <summary>The processor that a stage is promised, in thousandths of a core.</summary>
-    public int CpuMillis { get; init; } = 500;
+    public required int CpuMillis { get; init; }
 
     /// <summary>The processor that it may take at most, likewise; null for as much as is idle.</summary>
     public int? CpuLimitMillis { get; init; }
 
     /// <summary>Its memory, in bytes.</summary>
-    public long MemoryBytes { get; init; } = 2L << 30;
+    public required long MemoryBytes { get; init; }
 
     /// <summary>What it may keep on disk, in bytes.</summary>
-    public long DiskBytes { get; init; } = 10L << 30;
+    public required long DiskBytes { get; init; }
 
     /// <summary>How many processes and threads it may have at once.</summary>
-    public int MaxProcesses { get; init; } = 2048;
+    public required int MaxProcesses { get; init; }
 
     /// <summary>The architecture (<c>amd64</c>, <c>arm64</c>), or null for any.</summary>
     public string? Architecture { get; init; }
@@ -114,7 +114,7 @@ public sealed record WorkerClass
     public string? PriorityClass { get; init; }
 
     /// <summary>How long a stage waits for a node that fits.</summary>
-    public TimeSpan Waits { get; init; } = TimeSpan.FromMinutes(30);
+    public required TimeSpan Waits { get; init; }
 }
 
 /// <summary>A taint that is borne; see the Kubernetes reference of <c>tolerations</c>.</summary>
@@ -128,17 +128,17 @@ public sealed record UserRange(long First, int Count);
 /// <summary>What each service of a stage may use.</summary>
 public sealed record ServiceBounds
 {
-    /// <summary>How many of them a stage may have. 5 by default.</summary>
-    public int Most { get; init; } = 5;
+    /// <summary>How many of them a stage may have.</summary>
+    public required int Most { get; init; }
 
     /// <summary>Processor that is promised, in thousandths of a core.</summary>
-    public int CpuMillis { get; init; } = 250;
+    public required int CpuMillis { get; init; }
 
     /// <summary>Memory, in bytes.</summary>
-    public long MemoryBytes { get; init; } = 1L << 30;
+    public required long MemoryBytes { get; init; }
 
     /// <summary>Disk, in bytes.</summary>
-    public long DiskBytes { get; init; } = 4L << 30;
+    public required long DiskBytes { get; init; }
 
     /// <summary>How long it may take until it is ready, its image's fetching included.</summary>
     public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromMinutes(5);

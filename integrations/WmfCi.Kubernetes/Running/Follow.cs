@@ -1,6 +1,5 @@
 using System.Globalization;
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 using WmfCi.Core;
 using WmfCi.Core.Runs;
@@ -129,40 +128,12 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
     private async Task EndAsync(Reading.Over over, CancellationToken detach)
     {
         if (parts.Jobs.Find(Name) is not { } job) return;
-        if (!parts.PodsOf(Name, Marks.StageRole).TrueForAll(pod => pod.Status?.Phase is "Failed" or "Succeeded") || parts.PodsOf(Name, Marks.StageRole).Count == 0) await EndJobAsync(parts, job.Name(), over, detach);
+        if (!parts.PodsOf(Name, Marks.StageRole).TrueForAll(pod => pod.Status?.Phase is "Failed" or "Succeeded") || parts.PodsOf(Name, Marks.StageRole).Count == 0) await parts.Records.EndAsync(job.Name(), over, detach);
         var begun = parts.Time.GetUtcNow();
         while (parts.Time.GetUtcNow() - begun < EndPatience && parts.PodsOf(Name, Marks.StageRole).Exists(pod => pod.Status?.Phase is not ("Failed" or "Succeeded")))
         {
             await attempt.WaitAsync(TimeSpan.FromSeconds(1), detach);
             _pump.Look(View());
-        }
-    }
-
-    /// <summary>Marks a Job as ended for a reason, and removes it with its pods.</summary>
-    /// <returns>False when there was none.</returns>
-    public static async Task<bool> EndJobAsync(RunnerParts parts, string name, Reading.Over over, CancellationToken cancellationToken)
-    {
-        const int tries = 10;
-        for (var attempt = 0; attempt < tries; attempt++)
-        {
-            if (await parts.Cluster.Retries.RunAsync(token => parts.Records.FindAsync(name, token), cancellationToken) is not { } job) return false;
-            if (job.GetAnnotation(Marks.Ended) is not null || await parts.Cluster.Retries.RunAsync(token => parts.Records.MarkAsync(job, Marks.Ended, Endings.Write(over), token), cancellationToken) is not null) break;
-        }
-        return await DeleteAsync(parts, name, "Foreground", cancellationToken);
-    }
-
-    /// <summary>Removes a Job and all that belongs to it.</summary>
-    public static async Task<bool> DeleteAsync(RunnerParts parts, string name, string propagation, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await parts.Cluster.Retries.RunAsync(
-                token => parts.Cluster.Client.BatchV1.DeleteNamespacedJobAsync(name, parts.Cluster.Namespace, propagationPolicy: propagation, cancellationToken: token), cancellationToken);
-            return true;
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-        {
-            return false;
         }
     }
 

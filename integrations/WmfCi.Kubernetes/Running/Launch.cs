@@ -1,7 +1,5 @@
-using System.Net;
 using System.Security.Cryptography;
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Jobs;
@@ -73,46 +71,21 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
         return attempt.LastJob is not null;
     }
 
-    private async Task<V1Secret?> ReadSecretAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.ReadNamespacedSecretAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-        }
-        catch (HttpOperationException error) when (error.Response.StatusCode == HttpStatusCode.NotFound)
-        {
-            return null;
-        }
-    }
+    private Task<V1Secret?> ReadSecretAsync(CancellationToken cancellationToken) =>
+        parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.ReadNamespacedSecretAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfThereAsync();
 
     private async Task<V1Secret?> TryCreateSecretAsync(CancellationToken cancellationToken)
     {
         var authority = parts.Options.Exchange.AuthorityFile is { } file ? await File.ReadAllTextAsync(file, cancellationToken) : null;
         var wanted = plan.Secret(NewToken(), NewToken(), authority);
-        try
-        {
-            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedSecretAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
-        {
-            // An earlier try, or an earlier life of the attempt, made it.
-            return null;
-        }
+        return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedSecretAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfNewAsync();
     }
 
     private static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(TokenBytes));
 
-    private async Task<V1Job> CreateJobAsync(V1Job wanted, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.BatchV1.CreateNamespacedJobAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
-        {
-            return await parts.Records.FindAsync(plan.Name, cancellationToken) ?? throw new IOException($"The Job {plan.Name} was there and is gone.", error);
-        }
-    }
+    private async Task<V1Job> CreateJobAsync(V1Job wanted, CancellationToken cancellationToken) =>
+        await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.BatchV1.CreateNamespacedJobAsync(wanted, parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfNewAsync()
+        ?? await parts.Records.FindAsync(plan.Name, cancellationToken) ?? throw new IOException($"The Job {plan.Name} was there and is gone.");
 
     private static V1OwnerReference OwnerOf(V1Secret secret) => new() { ApiVersion = "v1", Kind = "Secret", Name = secret.Name(), Uid = secret.Uid() };
 
@@ -123,13 +96,7 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
     {
         if (secret.Metadata.OwnerReferences?.Any(owner => owner.Uid == job.Uid()) == true) return;
         var patch = new V1Patch(new { metadata = new { ownerReferences = new[] { OwnerOf(job) } } }, V1Patch.PatchType.MergePatch);
-        try
-        {
-            await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.PatchNamespacedSecretAsync(patch, secret.Name(), parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-        {
-            // Somebody removed it. Whether the pod came by its tokens before, the pod says.
-        }
+        // If somebody removed it: whether the pod came by its tokens before, the pod says.
+        await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.PatchNamespacedSecretAsync(patch, secret.Name(), parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfThereAsync();
     }
 }

@@ -2,10 +2,6 @@ using WmfCi.Ports;
 
 namespace WmfCi.Kubernetes.Running;
 
-/// <summary>The store failed, and not the cluster: whoever waits is to know what for.</summary>
-/// <param name="cause">What it said.</param>
-internal sealed class StoreFailedException(IOException cause) : IOException($"The store of artifacts failed: {cause.Message}", cause);
-
 /// <summary>The store, whose failures say that they are its own.</summary>
 internal sealed class NamedStore(IArtifactStore store) : IArtifactStore
 {

@@ -1,5 +1,4 @@
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 using WmfCi.Core.Runs;
 using WmfCi.Kubernetes.Jobs;
@@ -20,7 +19,8 @@ internal sealed class Services(RunnerParts parts, AttemptSpec spec, string attem
     {
         if (spec.Stage.Services.IsEmpty) return ([], null);
         await parts.Cluster.ApplyAsync(ServicePlan.Policy(parts.Options, attempt, owner), Marks.Us, cancellationToken);
-        foreach (var (_, plan) in Plans) await CreateAsync(plan.Pod(spec.Id.ToString(), owner), cancellationToken);
+        // Those that an earlier life of the attempt made are as good.
+        foreach (var (_, plan) in Plans) await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedPodAsync(plan.Pod(spec.Id.ToString(), owner), parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfNewAsync();
         await telling.WaitingAsync($"Waits for its services: {string.Join(", ", spec.Stage.Services.Select(service => service.Name))}.");
         var seen = new HashSet<string>(StringComparer.Ordinal);
         var warnings = Plans.ToDictionary(plan => plan.Plan.Name, _ => new Warnings(parts), StringComparer.Ordinal);
@@ -85,27 +85,6 @@ internal sealed class Services(RunnerParts parts, AttemptSpec spec, string attem
     public async Task EndAsync(CancellationToken cancellationToken)
     {
         foreach (var (_, plan) in Plans)
-        {
-            try
-            {
-                await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.DeleteNamespacedPodAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-            }
-            catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-            {
-                // Gone already.
-            }
-        }
-    }
-
-    private async Task CreateAsync(V1Pod pod, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.CreateNamespacedPodAsync(pod, parts.Cluster.Namespace, cancellationToken: token), cancellationToken);
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.AlreadyExists)
-        {
-            // An earlier life of the attempt made it.
-        }
+            await parts.Cluster.Retries.RunAsync(token => parts.Cluster.Client.CoreV1.DeleteNamespacedPodAsync(plan.Name, parts.Cluster.Namespace, cancellationToken: token), cancellationToken).IfThereAsync();
     }
 }

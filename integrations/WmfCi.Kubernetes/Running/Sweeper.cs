@@ -1,5 +1,4 @@
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 using WmfCi.Kubernetes.Jobs;
 
@@ -11,8 +10,6 @@ namespace WmfCi.Kubernetes.Running;
 /// </summary>
 internal sealed class Sweeper(RunnerParts parts)
 {
-    private const int Page = 500;
-
     /// <summary>Sweeps once.</summary>
     /// <param name="wanted">The names of the attempts that are wanted.</param>
     /// <param name="cancellationToken">Stops it.</param>
@@ -22,15 +19,15 @@ internal sealed class Sweeper(RunnerParts parts)
         var (client, space, selector) = (parts.Cluster.Client, parts.Cluster.Namespace, Marks.SelectorOf(parts.Options.Site));
         var old = parts.Time.GetUtcNow() - parts.Options.Sweeping.Grace;
         var jobs = parts.Jobs.Items.Where(job => job.CreationTimestamp() < old.UtcDateTime && job.DeletionTimestamp() is null).Select(job => job.Name()).ToHashSet(StringComparer.Ordinal);
-        var secrets = await AllAsync<V1Secret, V1SecretList>((next, token) => client.CoreV1.ListNamespacedSecretAsync(space, labelSelector: selector, limit: Page, continueParameter: next, cancellationToken: token), cancellationToken);
-        var policies = await AllAsync<V1NetworkPolicy, V1NetworkPolicyList>((next, token) => client.NetworkingV1.ListNamespacedNetworkPolicyAsync(space, labelSelector: $"{selector},{Marks.Attempt}", limit: Page, continueParameter: next, cancellationToken: token), cancellationToken);
+        var secrets = await parts.Cluster.ListAsync<V1Secret>(selector, cancellationToken);
+        var policies = await parts.Cluster.ListAsync<V1NetworkPolicy>($"{selector},{Marks.Attempt}", cancellationToken);
         var pods = parts.Pods.Items.Where(pod => pod.CreationTimestamp() < old.UtcDateTime && pod.GetLabel(Marks.Role) == Marks.ServiceRole).ToList();
         var needed = await wanted(cancellationToken);
         bool IsLeft(IKubernetesObject<V1ObjectMeta> item) => item.CreationTimestamp() < old.UtcDateTime && item.GetLabel(Marks.Attempt) is { } name && !needed.Contains(name);
 
         var removed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in jobs.Where(name => !needed.Contains(name)))
-            if (await Follow.DeleteAsync(parts, name, "Background", cancellationToken)) removed.Add(name);
+            if (await parts.Records.DeleteAsync(name, cancellationToken)) removed.Add(name);
         foreach (var secret in secrets.Where(IsLeft))
             if (await GoneAsync(token => client.CoreV1.DeleteNamespacedSecretAsync(secret.Name(), space, cancellationToken: token), cancellationToken)) removed.Add(secret.GetLabel(Marks.Attempt));
         foreach (var pod in pods.Where(IsLeft))
@@ -40,28 +37,7 @@ internal sealed class Sweeper(RunnerParts parts)
         return removed.Count;
     }
 
-    private async Task<List<T>> AllAsync<T, TList>(Func<string?, CancellationToken, Task<TList>> page, CancellationToken cancellationToken)
-        where TList : IItems<T>, IKubernetesObject<V1ListMeta>
-    {
-        var all = new List<T>();
-        for (string? next = null; ;)
-        {
-            var list = await parts.Cluster.Retries.RunAsync(token => page(next, token), cancellationToken);
-            all.AddRange(list.Items);
-            if (string.IsNullOrEmpty(next = list.Metadata?.ContinueProperty)) return all;
-        }
-    }
-
     private async Task<bool> GoneAsync<T>(Func<CancellationToken, Task<T>> delete, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await parts.Cluster.Retries.RunAsync(delete, cancellationToken);
-            return true;
-        }
-        catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-        {
-            return false;
-        }
-    }
+        where T : class =>
+        await parts.Cluster.Retries.RunAsync(delete, cancellationToken).IfThereAsync() is not null;
 }

@@ -1,15 +1,14 @@
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 using WmfCi.Kubernetes.Jobs;
 
 namespace WmfCi.Kubernetes.SelfTest;
 
 /// <summary>Removes everything of a site from the namespace, with the rights that the runner has.</summary>
-internal static class Cleaner
+internal sealed class Cleaner(Cluster cluster, string site)
 {
-    private const int Page = 500;
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(500);
+    private readonly List<string> _left = [];
 
     /// <summary>How long pods may take to go.</summary>
     public static readonly TimeSpan PodPatience = TimeSpan.FromSeconds(15);
@@ -18,73 +17,54 @@ internal static class Cleaner
     /// <returns>What could not be removed.</returns>
     public static async Task<IReadOnlyList<string>> RemoveAsync(Cluster cluster, string site, CancellationToken cancellationToken)
     {
-        var (client, space, selector) = (cluster.Client, cluster.Namespace, Marks.SelectorOf(site));
-        var left = new List<string>();
+        var cleaner = new Cleaner(cluster, site);
+        await cleaner.RemoveAsync(cancellationToken);
+        return cleaner._left;
+    }
+
+    private async Task RemoveAsync(CancellationToken cancellationToken)
+    {
+        var (client, space) = (cluster.Client, cluster.Namespace);
         // Jobs first, for they would make pods again; what hangs on them goes with them, and what does not is named here.
-        await EachAsync("Job", async token => (await client.BatchV1.ListNamespacedJobAsync(space, labelSelector: selector, limit: Page, cancellationToken: token)).Items,
-            (name, token) => client.BatchV1.DeleteNamespacedJobAsync(name, space, propagationPolicy: "Background", cancellationToken: token));
-        await EachAsync("pod", async token => (await client.CoreV1.ListNamespacedPodAsync(space, labelSelector: selector, limit: Page, cancellationToken: token)).Items,
-            (name, token) => client.CoreV1.DeleteNamespacedPodAsync(name, space, gracePeriodSeconds: 1, cancellationToken: token));
-        await EachAsync("Secret", async token => (await client.CoreV1.ListNamespacedSecretAsync(space, labelSelector: selector, limit: Page, cancellationToken: token)).Items,
-            (name, token) => client.CoreV1.DeleteNamespacedSecretAsync(name, space, cancellationToken: token));
+        await EachAsync<V1Job, V1Status>("Job", (name, token) => client.BatchV1.DeleteNamespacedJobAsync(name, space, propagationPolicy: "Background", cancellationToken: token), cancellationToken);
+        await EachAsync<V1Pod, V1Pod>("pod", (name, token) => client.CoreV1.DeleteNamespacedPodAsync(name, space, gracePeriodSeconds: 1, cancellationToken: token), cancellationToken);
+        await EachAsync<V1Secret, V1Status>("Secret", (name, token) => client.CoreV1.DeleteNamespacedSecretAsync(name, space, cancellationToken: token), cancellationToken);
         // What runs is never without its policies.
-        await GoneAsync();
-        await EachAsync("NetworkPolicy", async token => (await client.NetworkingV1.ListNamespacedNetworkPolicyAsync(space, labelSelector: selector, limit: Page, cancellationToken: token)).Items,
-            (name, token) => client.NetworkingV1.DeleteNamespacedNetworkPolicyAsync(name, space, cancellationToken: token));
-        return left;
+        await PodsAreGoneAsync(cancellationToken);
+        await EachAsync<V1NetworkPolicy, V1Status>("NetworkPolicy", (name, token) => client.NetworkingV1.DeleteNamespacedNetworkPolicyAsync(name, space, cancellationToken: token), cancellationToken);
+    }
 
-        async Task GoneAsync()
+    private Task PodsAreGoneAsync(CancellationToken cancellationToken) => NotedAsync("pods", async () =>
+    {
+        for (var begun = cluster.Time.GetUtcNow(); await cluster.ListAsync<V1Pod>(Marks.SelectorOf(site), cancellationToken) is [var pod, ..];)
         {
-            for (var begun = cluster.Time.GetUtcNow(); ;)
+            if (cluster.Time.GetUtcNow() - begun > PodPatience)
             {
-                try
-                {
-                    if ((await client.CoreV1.ListNamespacedPodAsync(space, labelSelector: selector, limit: 1, cancellationToken: cancellationToken)).Items is not [var pod, ..]) return;
-                    if (cluster.Time.GetUtcNow() - begun > PodPatience)
-                    {
-                        left.Add($"pod {pod.Name()}: it is still ending");
-                        return;
-                    }
-                }
-                catch (Exception error) when (!cancellationToken.IsCancellationRequested)
-                {
-                    left.Add($"pods: {ClusterFault.Of(error).Message}");
-                    return;
-                }
-                await Task.Delay(LookAgain, cluster.Time, cancellationToken);
+                _left.Add($"pod {pod.Name()}: it is still ending");
+                return;
             }
+            await Task.Delay(LookAgain, cluster.Time, cancellationToken);
         }
+    });
 
-        async Task EachAsync<T>(string kind, Func<CancellationToken, Task<IList<T>>> list, Func<string, CancellationToken, Task> delete)
-            where T : IKubernetesObject<V1ObjectMeta>
+    private Task EachAsync<T, TAnswer>(string kind, Func<string, CancellationToken, Task<TAnswer>> delete, CancellationToken cancellationToken)
+        where T : class, IKubernetesObject<V1ObjectMeta>
+        where TAnswer : class => NotedAsync($"{kind}s", async () =>
+    {
+        foreach (var item in await cluster.ListAsync<T>(Marks.SelectorOf(site), cancellationToken))
+            await NotedAsync($"{kind} {item.Name()}", () => cluster.Retries.RunAsync(token => delete(item.Name(), token), cancellationToken).IfThereAsync());
+    });
+
+    private async Task NotedAsync(string what, Func<Task> work)
+    {
+        try
         {
-            try
-            {
-                foreach (var item in await cluster.Retries.RunAsync(list, cancellationToken))
-                {
-                    try
-                    {
-                        await cluster.Retries.RunAsync(async token =>
-                        {
-                            await delete(item.Name(), token);
-                            return true;
-                        }, cancellationToken);
-                    }
-                    catch (HttpOperationException error) when (ClusterFault.Of(error).Kind == FaultKind.NotFound)
-                    {
-                        // Gone already, with what it belonged to.
-                    }
-                    catch (Exception error)
-                    {
-                        left.Add($"{kind} {item.Name()}: {ClusterFault.Of(error).Message}");
-                    }
-                }
-            }
-            catch (Exception error)
-            {
-                // The last place where this could be heard; it becomes a line of the report.
-                left.Add($"{kind}s: {ClusterFault.Of(error).Message}");
-            }
+            await work();
+        }
+        catch (Exception error)
+        {
+            // The last place where this could be heard; it becomes a line of the report.
+            _left.Add($"{what}: {ClusterFault.Of(error).Message}");
         }
     }
 }

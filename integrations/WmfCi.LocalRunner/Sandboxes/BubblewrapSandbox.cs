@@ -117,7 +117,7 @@ internal sealed class BubblewrapSandbox(LocalRunnerOptions options, StepFiles st
 
     private void AddNamespaces(Collection<string> arguments)
     {
-        AddAll(arguments, ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000", "--hostname", HostName]);
+        AddAll(arguments, ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", $"{User}", "--gid", $"{User}", "--hostname", HostName]);
         AddAll(arguments, ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]);
         if (step.Stage.HasNetwork) arguments.Add("--share-net");
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CliWrap;
 using WmfCi.Core.Runs;
+using WmfCi.Workspaces;
 
 namespace WmfCi.LocalRunner.Sandboxes;
 
@@ -47,16 +48,8 @@ internal sealed class LimitWatch(LocalRunnerOptions options, AttemptFolder folde
     /// <summary>The order for a stage that needs too much memory.</summary>
     public static StopOrder OutOfMemory(LocalRunnerOptions options) => new(
         OutcomeKind.OutOfMemory,
-        $"It needed more than the {Size(options.MemoryBytes)} of memory that a stage may have. Let it run less at once, or ask the operators to raise the limit (MemoryBytes).",
+        $"It needed more than the {Amounts.Size(options.MemoryBytes)} of memory that a stage may have. Let it run less at once, or ask the operators to raise the limit (MemoryBytes).",
         IsAtOnce: true);
-
-    /// <summary>A size as people say it.</summary>
-    public static string Size(long bytes) => bytes switch
-    {
-        >= 1L << 30 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 30):0.#} GiB"),
-        >= 1L << 20 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 20):0.#} MiB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes"),
-    };
 
     /// <summary>
     /// Counting a workspace reads all of it, so that it is done only now and then, and when the disk lost so much that this stage may be the reason.
@@ -79,7 +72,7 @@ internal sealed class LimitWatch(LocalRunnerOptions options, AttemptFolder folde
         (_measured, _cost) = (time.GetUtcNow(), time.GetElapsedTime(begun));
         if (_used > options.DiskBytes)
         {
-            stop.Stop(new StopOrder(OutcomeKind.DiskFull, $"It wrote more than the {Size(options.DiskBytes)} that a stage may keep on disk. Delete what is no longer needed as it goes on, or ask the operators to raise the limit (DiskBytes).", IsAtOnce: true));
+            stop.Stop(new StopOrder(OutcomeKind.DiskFull, $"It wrote more than the {Amounts.Size(options.DiskBytes)} that a stage may keep on disk. Delete what is no longer needed as it goes on, or ask the operators to raise the limit (DiskBytes).", IsAtOnce: true));
         }
         else if (entries > options.MaxDiskEntries)
         {
@@ -87,7 +80,7 @@ internal sealed class LimitWatch(LocalRunnerOptions options, AttemptFolder folde
         }
         else if (_freeWhenMeasured < options.ReservedDiskBytes)
         {
-            stop.Stop(new StopOrder(OutcomeKind.InfrastructureFailed, $"The worker's disk has less than {Size(options.ReservedDiskBytes)} left, though this stage kept within its limit.", IsAtOnce: true));
+            stop.Stop(new StopOrder(OutcomeKind.InfrastructureFailed, $"The worker's disk has less than {Amounts.Size(options.ReservedDiskBytes)} left, though this stage kept within its limit.", IsAtOnce: true));
         }
     }
 }

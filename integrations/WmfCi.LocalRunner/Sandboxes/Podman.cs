@@ -53,7 +53,7 @@ internal sealed partial class Podman(LocalRunnerOptions options)
     /// <summary>Who the steps are: as root a user of this machine that is nobody's; else user 1000 inside, ourselves outside.</summary>
     public static IEnumerable<string> UserOptions(int stepUser) => Environment.IsPrivilegedProcess
         ? [string.Create(CultureInfo.InvariantCulture, $"--user={stepUser}:{stepUser}")]
-        : ["--userns=keep-id:uid=1000,gid=1000", "--user=1000:1000"];
+        : [$"--userns=keep-id:uid={Sandbox.User},gid={Sandbox.User}", $"--user={Sandbox.User}:{Sandbox.User}"];
 
     private static long OwnLimit(string name)
     {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
-using WmfCi.Core;
 using WmfCi.Core.Pipelines;
+using WmfCi.Workspaces;
+using WmfCi.Workspaces.Wire;
 
 namespace WmfCi.LocalRunner.Sandboxes;
 
@@ -30,8 +31,11 @@ internal sealed record SandboxEnd(int? ExitCode, string Trouble = "", bool RanOu
 /// <summary>A fresh place for one step, by one of the two programs that make such places.</summary>
 internal abstract class Sandbox : IDisposable
 {
-    /// <summary>What its command sees, whatever the machine.</summary>
-    public const string WorkPath = "/work", InputsPath = "/artifacts", HomePath = "/home/ci", ScriptPath = "/.wmfci-step", HostName = "ci";
+    /// <summary>What its command sees, whatever the machine, and as on a cluster.</summary>
+    public const string WorkPath = PodPaths.Work, InputsPath = PodPaths.Inputs, HomePath = Accounts.Home, ScriptPath = "/.wmfci-step", HostName = "ci";
+
+    /// <summary>The user, and its group, that its command sees itself as.</summary>
+    public const int User = 1000;
 
     /// <summary>Whether its memory must be watched, because nothing in the kernel bounds it.</summary>
     public abstract bool NeedsMemoryWatch { get; }
@@ -70,16 +74,4 @@ internal abstract class Sandbox : IDisposable
 
         return start;
     }
-
-    /// <summary>A bound on the bytes of one argument of a program, as the kernel sets it.</summary>
-    public const int MaxArgumentBytes = 128 * 1024 - 1;
-
-    /// <summary>Where a step finds the programs of the worker. An image says itself where its programs are.</summary>
-    public static Variable HostPath { get; } = new("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-
-    /// <summary>The variables that every step has.</summary>
-    public static ValueArray<Variable> BaseVariables { get; } =
-    [
-        new("HOME", HomePath), new("USER", "ci"), new("LANG", "C.UTF-8"), new("CI", "true"), new("TMPDIR", "/tmp"),
-    ];
 }

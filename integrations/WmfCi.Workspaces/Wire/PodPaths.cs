@@ -33,11 +33,8 @@ public static class PodPaths
     /// <summary>The file of a step's complete output.</summary>
     public const string LogName = "output";
 
-    /// <summary>Scratch space, for fetch: for each step <c>N/tmp</c> and <c>N/home</c>, which it sees as <c>/tmp</c>, <c>/var/tmp</c> and <see cref="Home"/>.</summary>
+    /// <summary>Scratch space, for fetch: for each step <c>N/tmp</c> and <c>N/home</c>, which it sees as <c>/tmp</c>, <c>/var/tmp</c> and <see cref="Accounts.Home"/>.</summary>
     public const string Scratch = "/wmfci/scratch";
-
-    /// <summary>A step's home.</summary>
-    public const string Home = "/home/ci";
 
     /// <summary>Where steps tell later steps that time runs and that one failed. Any step may write it; nothing else relies on it.</summary>
     public const string Control = "/wmfci/control";

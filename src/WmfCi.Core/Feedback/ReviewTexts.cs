@@ -160,7 +160,7 @@ public static class ReviewTexts
             text.Append($"- {Line(stage.Stage)} {links.Stage(run.CarriedFrom ?? run.Id, stage.Stage)} : {Word(stage)}");
             if (stage.Latest is { Started: { } started, Finished: { } finished }) text.Append($" in {Duration(finished - started)}");
             if (stage.SkipReason is { } reason) text.Append($" ({Line(reason)})");
-            if (stage.Attempts.Count > 1) text.Append($" (attempt {stage.Attempts.Count}; before: {string.Join(" ", stage.Attempts.SkipLast(1).Select(lost => Line(lost.Outcome?.Explanation ?? "")).Distinct(StringComparer.Ordinal))})");
+            if (stage.Attempts.Count > 1) text.Append($" (attempt {stage.Attempts.Count}; before: {string.Join(" ", stage.EarlierReasons.Select(Line))})");
             if (run.Pipeline?.Stages.FirstOrDefault(plan => plan.Id == stage.Stage) is { IsVoting: false }) text.Append(" (non-voting)");
             text.Append('\n');
         }

@@ -183,6 +183,10 @@ public sealed record StageRun(string Stage, ValueArray<Attempt> Attempts, string
             _ => StageStatus.Queued,
         };
 
+    /// <summary>Why the attempts before the newest came to nothing, each reason once.</summary>
+    [JsonIgnore]
+    public IEnumerable<string> EarlierReasons => Attempts.SkipLast(1).Select(attempt => attempt.Outcome?.Explanation ?? "").Where(reason => reason.Length > 0).Distinct(StringComparer.Ordinal);
+
     /// <summary>Whether nothing more will happen to it.</summary>
     [JsonIgnore]
     public bool IsOver => Status is StageStatus.Succeeded or StageStatus.Failed or StageStatus.Skipped or StageStatus.Stopped;

@@ -21,7 +21,7 @@ internal sealed class JobShelf : DelegatingHandler
     /// <summary>How many changes get through before their answer is lost.</summary>
     public int LostAnswers { get; set; }
 
-    public JobRecords Records() => new(new k8s.Kubernetes(new KubernetesClientConfiguration { Host = "http://jobs.invalid" }, this), "stages");
+    public JobRecords Records() => new(new k8s.Kubernetes(new KubernetesClientConfiguration { Host = "http://jobs.invalid" }, this), "stages", new Retries(TimeProvider.System));
 
     public V1Job? Find(string name)
     {

@@ -212,7 +212,7 @@ public sealed partial class JobPlanTests
 
     private static IEnumerable<(KubernetesRunnerOptions Options, AttemptSpec Spec, WorkerClass Worker)> Everything()
     {
-        var options = new KubernetesRunnerOptions { Namespace = "stages", Image = "wmfci-pod:1", Exchange = new ExchangeOptions(new Uri("http://127.0.0.1:0/"), null), Workers = new Dictionary<string, WorkerClass>(StringComparer.Ordinal) };
+        var options = Some.Options;
         var service = new StageService { Name = "db", Image = "mariadb:11", Environment = [new Variable("PASSWORD", "$(HOME)")], ReadyPort = 3306 };
         var stage = new Stage
         {
@@ -226,8 +226,8 @@ public sealed partial class JobPlanTests
         var spec = new AttemptSpec { Id = new AttemptId(new RunId(7), stage.Id, 1), Stage = stage, Snapshot = new string('1', 64), Facts = [new Variable("WMFCI_RUN", "7")] };
         WorkerClass[] workers =
         [
-            new() { Name = "small" },
-            new() { Name = "large", CpuMillis = 4000, CpuLimitMillis = 8000, Architecture = "arm64", NodeSelector = [KeyValuePair.Create("disk", "ssd")], Tolerations = [new Toleration("ci", "Exists", null, null, null)], RuntimeClass = "gvisor", PriorityClass = "gate" },
+            Some.Worker with { Name = "small" },
+            Some.Worker with { Name = "large", CpuMillis = 4000, CpuLimitMillis = 8000, Architecture = "arm64", NodeSelector = [KeyValuePair.Create("disk", "ssd")], Tolerations = [new Toleration("ci", "Exists", null, null, null)], RuntimeClass = "gvisor", PriorityClass = "gate" },
         ];
         return from worker in workers
                from services in new StageService[][] { [], [service], [service, service with { Name = "cache", User = 999, ReadyPort = null, ReadyCommand = "true" }] }

@@ -21,7 +21,7 @@ internal sealed class Seen
     private TimeSpan _after = TimeSpan.FromSeconds(1);
     private DateTimeOffset? _began, _moved;
 
-    public static StageLimits Stage { get; } = new(2, Image, OwnImage, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(10), new WorkerClass { Name = "small", MemoryBytes = 1L << 30, DiskBytes = 2L << 30 }, new Allowances());
+    public static StageLimits Stage { get; } = new(2, Image, OwnImage, TimeSpan.FromMinutes(10), TimeSpan.FromSeconds(10), Some.Worker with { Name = "small", MemoryBytes = 1L << 30, DiskBytes = 2L << 30 }, new Allowances());
 
     public AttemptView View => new() { Job = _job, Pods = _pod is null ? _others : [_pod, .. _others], Warning = _warning, Now = Start + _after, BeganAt = _began, MovedAt = _moved };
 

@@ -96,7 +96,7 @@ public sealed class ServicePlanTests
     }
 
     private static ServicePlan Plan() => new(
-        new KubernetesRunnerOptions { Namespace = "stages", Image = "x", Exchange = new ExchangeOptions(new Uri("http://127.0.0.1:0/"), null), Workers = new Dictionary<string, WorkerClass>(StringComparer.Ordinal) }, "r1-commit-a1", Db);
+        Some.Options, "r1-commit-a1", Db);
 
     private static ServiceReading Read(V1Pod? pod, double after = 1, string warning = "", bool wasThere = false) =>
         Plan().Read(new ServiceView(pod, wasThere, warning), Begun, Begun.AddSeconds(after));

@@ -47,17 +47,11 @@ internal sealed class Worksite : IAsyncDisposable
         Site = site;
         Store = new FolderStore(Path.Combine(_folder, "store"));
         Cluster = Open(site, $"test-{Guid.NewGuid():N}"[..24]);
-        var options = new KubernetesRunnerOptions
+        var options = Some.Options with
         {
             Namespace = Cluster.Namespace,
             Image = site.PodImage,
             Exchange = new ExchangeOptions(new Uri($"http://{site.Host}:{FreePort(site.Host)}/"), null),
-            Workers = new Dictionary<string, WorkerClass>(StringComparer.Ordinal)
-            {
-                ["default"] = new() { Name = "default", CpuMillis = 50, MemoryBytes = 256L << 20, DiskBytes = 256L << 20, MaxProcesses = 200 },
-            },
-            Services = new ServiceBounds { CpuMillis = 50, MemoryBytes = 256L << 20, DiskBytes = 256L << 20 },
-            LogBytes = 1L << 20,
             StopGrace = TimeSpan.FromSeconds(2),
             Collection = new Workspaces.CollectionBounds { MaxTotalBytes = 64L << 20, MaxFileBytes = 32L << 20 },
         };

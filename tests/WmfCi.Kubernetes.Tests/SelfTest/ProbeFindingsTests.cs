@@ -110,7 +110,7 @@ public sealed class ProbeFindingsTests
     [Fact]
     public void A_node_must_have_the_labels_bear_no_strange_taint_and_be_large_enough()
     {
-        var worker = new WorkerClass { Name = "w", NodeSelector = [new("pool", "ci")], Tolerations = [new Toleration("ci", "Equal", "yes", null, null)] };
+        var worker = Some.Worker with { Name = "w", NodeSelector = [new("pool", "ci")], Tolerations = [new Toleration("ci", "Equal", "yes", null, null)] };
         var demand = new Demand { CpuMillis = 1000 };
         static V1Node NodeOf(string pool, string cpu, params V1Taint[] taints) => new()
         {

@@ -48,12 +48,11 @@ internal sealed class SelfTestSite : IAsyncDisposable
     {
         Cluster = new ClusterOptions { Kubeconfig = kubeconfig ?? _site.Kubeconfig, Namespace = Namespace },
         StageImage = _site.Image,
-        Runner = new KubernetesRunnerOptions
+        Runner = Some.Options with
         {
             Namespace = Namespace,
             Image = _site.PodImage,
             Exchange = new ExchangeOptions(new Uri($"http://{_site.Host}:0/"), null),
-            Workers = new Dictionary<string, WorkerClass>(StringComparer.Ordinal) { ["default"] = new() { Name = "default", CpuMillis = 50, MemoryBytes = 256L << 20, DiskBytes = 256L << 20 } },
         },
     };
 

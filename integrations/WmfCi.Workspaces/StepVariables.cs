@@ -4,8 +4,8 @@ using WmfCi.Core.Pipelines;
 
 namespace WmfCi.Workspaces;
 
-/// <summary>The environment of steps, the same with every runner.</summary>
-public static class StepEnvironment
+/// <summary>The environment variables of steps, the same with every runner.</summary>
+public static class StepVariables
 {
     /// <summary>A bound on the bytes of one variable, as the kernel sets it for one argument of a program.</summary>
     public const int MaxVariableBytes = 128 * 1024 - 1;
@@ -13,12 +13,11 @@ public static class StepEnvironment
     /// <summary>A bound on the bytes of all of them.</summary>
     public const int MaxBytes = 1 << 20;
 
-    /// <summary>The variables that every step has. Its image's own <c>PATH</c> goes before this one.</summary>
-    public static ValueArray<Variable> Base { get; } =
-    [
-        new("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        new("HOME", Wire.PodPaths.Home), new("USER", "ci"), new("LANG", "C.UTF-8"), new("CI", "true"), new("TMPDIR", "/tmp"),
-    ];
+    /// <summary>Where programs are. An image that says where its own are goes before.</summary>
+    public static Variable Path { get; } = new("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+
+    /// <summary>What every step has beside it.</summary>
+    public static ValueArray<Variable> Base { get; } = [new("HOME", Accounts.Home), new("USER", Accounts.Name), new("LANG", "C.UTF-8"), new("CI", "true"), new("TMPDIR", "/tmp")];
 
     /// <summary>What is wrong with the variables of a stage, one sentence; null when they can be set.</summary>
     public static string? Fault(IEnumerable<Variable> variables)
