@@ -53,6 +53,8 @@ void Replace(IServiceCollection services)
     });
     services.AddSingleton<ICodeReview>(provider => new CrashingReview(new GerritCodeReview(site.GerritOptions(), provider.GetRequiredService<TimeProvider>()), boundary));
     services.AddSingleton<IArtifactStore>(provider => new CrashingStore(new FolderStore(Path.Combine(site.State, "store"), provider.GetRequiredService<TimeProvider>()), boundary));
+    // A cluster's runner has the places of the store instead, which its pods reach through this process.
+    if (site.Runner.Kubernetes is not null) return;
     services.AddSingleton<IJobRunner>(provider => new CrashingRunner(
         new LocalJobRunner(site.RunnerOptions(), provider.GetRequiredService<IArtifactStore>(), provider.GetRequiredService<TimeProvider>()), boundary));
 }

@@ -34,7 +34,7 @@ internal sealed class Launch(RunnerParts parts, AttemptSpec spec, JobPlan plan, 
                 return null;
             }
             secret = await ReadSecretAsync(cancellationToken);
-            if (secret is null) return Report(OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
+            if (secret is null) return Report(OutcomeKind.InfrastructureFailed, "Nothing of it is in the cluster: whoever began it died before its Job was made, or the Job was removed before anybody saw how it ended.");
         }
         if (JobPlan.TokensOf(secret) is not { } tokens) return Report(OutcomeKind.InfrastructureFailed, "Somebody changed its Secret in the cluster.");
         var entering = parts.Gate.EnterAsync(plan.Name, plan.Demand, telling.WaitingAsync, cancellationToken);

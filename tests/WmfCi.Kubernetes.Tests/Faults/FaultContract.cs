@@ -117,7 +117,7 @@ public abstract class FaultContract
         await here.NoneAsync<V1Secret>();
         await here.Here.RestartAsync();
         var again = here.Begin(trial.Spec with { IsRepeated = true });
-        await FailsAsync(here, again, OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended.");
+        await FailsAsync(here, again, OutcomeKind.InfrastructureFailed, "Nothing of it is in the cluster: whoever began it died before its Job was made, or the Job was removed before anybody saw how it ended.");
         again.Heard.Steps.ShouldBeEmpty();
     }
 

@@ -68,7 +68,7 @@ public sealed class TwoPodsTests
         await here.Here.RestartAsync();
         var again = here.Begin(trial.Spec with { IsRepeated = true });
         var report = await again.EndAsync();
-        (report.Kind, report.Explanation).ShouldBe((OutcomeKind.InfrastructureFailed, "Its Job is gone, and nobody saw how it ended."));
+        (report.Kind, report.Explanation).ShouldBe((OutcomeKind.InfrastructureFailed, "Nothing of it is in the cluster: whoever began it died before its Job was made, or the Job was removed before anybody saw how it ended."));
         again.Heard.Steps.ShouldBeEmpty();
         await here.LeavesNothingAsync();
     }

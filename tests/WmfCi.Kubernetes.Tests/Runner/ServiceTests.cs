@@ -9,7 +9,7 @@ namespace WmfCi.Kubernetes.Tests.Runner;
 public sealed class ServiceTests
 {
     // What a step says to get a page: images of languages have no common program for it. One that asks a pod that is gone is not answered at all, and asks for minutes.
-    private const string Get = "get() { timeout 20 bash -c \"exec 3<>/dev/tcp/$1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3\" | tail -n 1; }; ";
+    private const string Get = "get() { timeout 6 bash -c \"exec 3<>/dev/tcp/$1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3\" | tail -n 1; }; ";
 
     [Fact]
     public async Task Services_are_reached_by_name_and_what_they_printed_is_kept_and_they_are_gone_after()

@@ -54,6 +54,23 @@ public sealed class ClusterGround : IAsyncDisposable
         };
     }
 
+    /// <summary>How a configuration file says what <see cref="Settle"/> set.</summary>
+    public static string Describe(Site site)
+    {
+        var (cluster, worker) = (site.Runner.Kubernetes!, site.Runner.Kubernetes!.Workers[0]);
+        return $$"""
+            runner:
+              kind: kubernetes
+              kubernetes:
+                kubeconfig: {{cluster.Kubeconfig}}
+                namespace: {{cluster.Namespace}}
+                image: {{cluster.Image}}
+                exchange: {listen: "{{cluster.Exchange.Listen}}", url: "{{cluster.Exchange.Url}}"}
+                workers:
+                  {{worker.Name}}: {cpu: {{worker.MilliCpu}}m, memory: {{worker.Memory >> 20}}MiB, disk: {{worker.Disk >> 20}}MiB, processes: {{worker.Processes}}}
+            """;
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _client.CoreV1.DeleteNamespaceAsync(_namespace, cancellationToken: CancellationToken.None);

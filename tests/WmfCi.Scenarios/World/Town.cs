@@ -96,6 +96,7 @@ public sealed class Town : IAsyncDisposable
             polling:
               every: {Site.Polling.Every.TotalSeconds:0}s
               overlap: 60s
+            {(_ground is null ? "" : ClusterGround.Describe(Site))}
             """);
     }
 

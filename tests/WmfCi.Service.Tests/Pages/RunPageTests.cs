@@ -91,7 +91,7 @@ public sealed class RunPageTests
         failure.TextContent.ShouldContain("CiteTest::testReferencesAreNumberedInOrder");
         failure.QuerySelector(".excerpt .b1")!.TextContent.ShouldStartWith("Tests: 412");
         Row(page, "acceptance").ShouldContain("commit failed");
-        Row(page, "commit").ShouldContain("attempt 2");
+        Row(page, "commit").ShouldContain("attempt 2 before: The worker went away while the stage ran.");
         Row(page, "docs").ShouldContain("non-voting");
     }
 
