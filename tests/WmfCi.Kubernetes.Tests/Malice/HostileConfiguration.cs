@@ -114,7 +114,8 @@ public sealed class HostileConfiguration
             if (container.Name.StartsWith("step-", StringComparison.Ordinal)) container.VolumeMounts.ShouldNotContain(mount => mount.MountPath.Contains("token", StringComparison.Ordinal));
         }
 
-        // What no configuration can ask for is refused even if it could.
+        // What no configuration can ask for is refused even if it could, by servers that know how.
+        if (!await here.Client.IsAtLeastAsync(ServerAge.EnforcesPodSecurity, here.Token)) return;
         foreach (var loosen in Loosened)
         {
             var looser = new V1Pod { Metadata = new() { Name = "looser" }, Spec = KubernetesJson.Deserialize<V1PodSpec>(KubernetesJson.Serialize(pod.Spec)) };
