@@ -1,3 +1,5 @@
+using System.ComponentModel;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace WmfCi.LocalRunner.Sandboxes;
@@ -8,6 +10,7 @@ internal sealed partial class HeldProcess : IDisposable
     public const int Terminate = 15, Kill = 9;
     private const long SendSignalCall = 424, OpenCall = 434;
     private const short Readable = 1;
+    private const int Interrupted = 4;
     private readonly int _descriptor;
 
     private HeldProcess(int descriptor) => _descriptor = descriptor;
@@ -25,10 +28,19 @@ internal sealed partial class HeldProcess : IDisposable
 
     /// <summary>Waits, blocking, until the process has ended. For the first process of a PID namespace that is after every other process of it.</summary>
     /// <returns>False when it had not ended after the bound.</returns>
+    /// <exception cref="Win32Exception">The kernel does not let it be waited for.</exception>
     public bool WaitForEnd(TimeSpan bound)
     {
+        var begun = Stopwatch.GetTimestamp();
         var request = new PollRequest { Descriptor = _descriptor, Events = Readable };
-        return Poll(ref request, 1, (int)bound.TotalMilliseconds) > 0;
+        while (true)
+        {
+            var left = bound - Stopwatch.GetElapsedTime(begun);
+            var found = Poll(ref request, 1, left > TimeSpan.Zero ? (int)Math.Ceiling(left.TotalMilliseconds) : 0);
+            if (found >= 0) return found > 0;
+            // Whichever thread the kernel chooses hears of a child's end, and is woken by it.
+            if (Marshal.GetLastPInvokeError() != Interrupted) throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
     }
 
     public void Dispose() => _ = Close(_descriptor);

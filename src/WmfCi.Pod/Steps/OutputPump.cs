@@ -82,8 +82,8 @@ internal sealed unsafe class OutputPump : IDisposable
     {
         if (within <= TimeSpan.Zero) return false;
         var entry = new Native.PollEntry { Descriptor = _pipe, Wanted = Native.PollIn };
-        // Interrupted or failed: the read that follows tells.
-        return Native.Poll(ref entry, 1, (int)Math.Ceiling(within.TotalMilliseconds)) != 0;
+        // Interrupted: what is held goes out a little early. Failed: the read that follows tells.
+        return Native.Poll(ref entry, 1, (int)Math.Ceiling(within.TotalMilliseconds)) > 0;
     }
 
     private int ReadSome(byte[] buffer)
