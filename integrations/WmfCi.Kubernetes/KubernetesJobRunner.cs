@@ -210,6 +210,12 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
         }
     }
 
+    private void ExchangeFailed(Exception error)
+    {
+        if (error is StoreFailedException) StoreFailed(error.Message);
+        else RequestFailed(error);
+    }
+
     private async Task ListenAsync<T>(Reflector<T> reflector, Func<T, string?> attemptOf)
         where T : class, IKubernetesObject<V1ObjectMeta>
     {
@@ -259,7 +265,10 @@ public sealed partial class KubernetesJobRunner : IJobRunner, IAsyncDisposable
     private partial void Failed(Exception error, string attempt);
 
     [LoggerMessage(LogLevel.Error, "A request of a pod failed by a fault of ours")]
-    private partial void ExchangeFailed(Exception error);
+    private partial void RequestFailed(Exception error);
+
+    [LoggerMessage(LogLevel.Error, "A pod waits: {Reason}")]
+    private partial void StoreFailed(string reason);
 
     [LoggerMessage(LogLevel.Information, "{Attempts} attempts that nobody needs were removed from the cluster")]
     private partial void Swept(int attempts);

@@ -110,17 +110,19 @@ public sealed class FetchTests : IAsyncDisposable
         _exchange.Requests.ShouldBe(["POST claim"]);
     }
 
-    [Fact]
-    public async Task Patience_has_an_end()
+    [Theory]
+    [InlineData(503, "The exchange answered 503 to claim.")]
+    [InlineData(507, "The exchange answered 507 to claim: the service's store of artifacts fails, its log says why.")]
+    public async Task Patience_has_an_end(int status, string said)
     {
         using var pod = new PodFolder { Patience = TimeSpan.FromSeconds(1) };
         _exchange.Disturb = (context, _) =>
         {
-            context.Response.StatusCode = 503;
+            context.Response.StatusCode = status;
             return Task.FromResult(true);
         };
         var begun = Stopwatch.GetTimestamp();
-        (await pod.FetchAsync(_exchange).ShouldThrowAsync<ContainerFailedException>()).Message.ShouldContain("503");
+        (await pod.FetchAsync(_exchange).ShouldThrowAsync<ContainerFailedException>()).Message.ShouldBe(said);
         Stopwatch.GetElapsedTime(begun).ShouldBeInRange(pod.Patience, TimeSpan.FromSeconds(30));
     }
 

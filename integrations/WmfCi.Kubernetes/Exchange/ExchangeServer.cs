@@ -57,7 +57,7 @@ internal sealed class ExchangeServer : IAsyncDisposable
     /// <summary>Starts to listen.</summary>
     /// <param name="options">Where.</param>
     /// <param name="desk">Who answers.</param>
-    /// <param name="failed">Told of what must not happen; the pod hears 500 and tries again.</param>
+    /// <param name="failed">Told of what must not happen, and of a store that fails; the pod hears 500 or 507, and tries again.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">The address is taken, or the certificate cannot be read.</exception>
     public static async Task<ExchangeServer> StartAsync(ExchangeOptions options, Desk desk, Action<Exception> failed, CancellationToken cancellationToken)
@@ -142,9 +142,15 @@ internal sealed class ExchangeServer : IAsyncDisposable
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
         }
+        catch (StoreFailedException error) when (!context.Response.HasStarted)
+        {
+            // The pod tries again, and names the store when it gives up; why it failed is for operators.
+            _failed(error);
+            context.Response.StatusCode = StatusCodes.Status507InsufficientStorage;
+        }
         catch (Exception error) when (error is IOException or HttpRequestException or k8s.Autorest.HttpOperationException && !context.Response.HasStarted)
         {
-            // The store or the cluster: the pod tries again.
+            // The cluster: the pod tries again.
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
         }
         catch (Exception error) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)

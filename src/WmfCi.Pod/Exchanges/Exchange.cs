@@ -214,6 +214,7 @@ internal sealed class Exchange : IDisposable
             HttpStatusCode.NotFound or HttpStatusCode.Gone => ": the attempt is not known, or not any more",
             HttpStatusCode.Conflict => ": another pod has the attempt",
             HttpStatusCode.RequestEntityTooLarge => ": it is more than the exchange takes",
+            HttpStatusCode.InsufficientStorage => ": the service's store of artifacts fails, its log says why",
             _ => "",
         };
         var failure = new ContainerFailedException($"The exchange answered {(int)answer.StatusCode} to {path}{why}.");

@@ -7,6 +7,8 @@ using k8s.Models;
 using WmfCi.Core.Pipelines;
 using WmfCi.Kubernetes.Exchange;
 using WmfCi.Kubernetes.Jobs;
+using WmfCi.Kubernetes.Running;
+using WmfCi.Kubernetes.Tests.Faults;
 using WmfCi.ObjectStore;
 using WmfCi.Ports;
 using WmfCi.Workspaces;
@@ -28,6 +30,9 @@ internal sealed class Counter : IAsyncDisposable
 
     public FolderStore Store { get; }
 
+    /// <summary>Thrown by the store from now on; null for a store that works.</summary>
+    public IOException? Broken { get; set; }
+
     /// <summary>What must not happen.</summary>
     public System.Collections.Concurrent.ConcurrentBag<Exception> Faults { get; } = [];
 
@@ -45,13 +50,15 @@ internal sealed class Counter : IAsyncDisposable
     public static async Task<Counter> OpenAsync(bool isSeen = false)
     {
         var counter = new Counter();
-        counter.Desk = new Desk(counter.Jobs.Records(), name => isSeen ? counter.Jobs.Find(name) : null, counter.Store);
+        counter.Desk = new Desk(counter.Jobs.Records(), name => isSeen ? counter.Jobs.Find(name) : null, new NamedStore(new HeldStore { Inner = counter.Store, BeforePut = counter.WorksAsync, BeforeOpen = counter.WorksAsync }));
         counter._server = await ExchangeServer.StartAsync(new ExchangeOptions(new Uri("http://127.0.0.1:0/"), null), counter.Desk, counter.Faults.Add, Token);
         counter.Snapshot = await counter.StoreAsync("a snapshot");
         counter.Input = await counter.StoreAsync("an artifact of an earlier stage");
         foreach (var name in new[] { Name, Other }) counter.Jobs.Put(await counter.JobAsync(name));
         return counter;
     }
+
+    private Task WorksAsync() => Broken is null ? Task.CompletedTask : throw Broken;
 
     public async Task<string> StoreAsync(string text) => (await Store.PutAsync(new MemoryStream(Encoding.UTF8.GetBytes(text)), long.MaxValue, Token)).Digest;
 

@@ -108,6 +108,20 @@ public sealed class ExchangeTests
         (await counter.PostAsync("claim", Fetch)).ShouldBe(HttpStatusCode.OK);
     }
 
+    [Fact]
+    public async Task A_store_that_fails_is_named_to_the_pod_and_explained_to_operators_only()
+    {
+        await using var counter = await Counter.OpenAsync();
+        counter.Broken = new IOException("No space left on device");
+        using var answer = await counter.AskAsync(HttpMethod.Post, $"attempts/{Name}/claim", Fetch);
+        answer.StatusCode.ShouldBe(HttpStatusCode.InsufficientStorage);
+        (await answer.Content.ReadAsStringAsync(Token)).ShouldBeEmpty();
+        counter.Faults.ShouldHaveSingleItem().Message.ShouldBe("The store of artifacts failed: No space left on device");
+        counter.Faults.Clear();
+        counter.Broken = null;
+        (await counter.PostAsync("claim", Fetch)).ShouldBe(HttpStatusCode.OK);
+    }
+
     [Theory]
     [InlineData("claim", Collect)]
     [InlineData("fetched", Collect)]
