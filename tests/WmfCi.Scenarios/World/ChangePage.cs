@@ -16,7 +16,7 @@ public sealed record Message(string Author, string Text, string? Tag, int PatchS
 public sealed class ChangePage(GerritPeer gerrit, string project, int number, string changeId, string owner)
 {
     /// <summary>How long a fact may take to appear before the conversation is given up.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
 
