@@ -49,7 +49,7 @@ internal sealed class Cleaner(Cluster cluster, string site)
 
     private Task EachAsync<T, TAnswer>(string kind, Func<string, CancellationToken, Task<TAnswer>> delete, CancellationToken cancellationToken)
         where T : class, IKubernetesObject<V1ObjectMeta>
-        where TAnswer : class => NotedAsync($"{kind}s", async () =>
+        where TAnswer : class => NotedAsync($"the list of {kind} objects", async () =>
     {
         foreach (var item in await cluster.ListAsync<T>(Marks.SelectorOf(site), cancellationToken))
             await NotedAsync($"{kind} {item.Name()}", () => cluster.Retries.RunAsync(token => delete(item.Name(), token), cancellationToken).IfThereAsync());

@@ -15,6 +15,19 @@ internal static class ProbeFindings
 
     private const string Policies = "Use a network plugin that enforces NetworkPolicy (Calico and Cilium do, Flannel alone does not), and remove policies of others in this namespace that allow more.";
 
+    private static readonly Expected[] Identities =
+    [
+        new("uid", "steps' user", result => result.Length > 0 && result.Split(' ').All(id => id is not "0") ? $"{result.Split(' ')[0]}, not root" : null, "Let no admission rule change `runAsUser` of stages' pods."),
+        new("capabilities", "steps' capabilities", result => result.Length > 0 && result.All(digit => digit == '0') ? "none" : null, "Let no admission rule add capabilities to stages' pods."),
+        new("privileges", "new privileges", result => result == "1" ? "none can be had" : null, "Let no admission rule change `allowPrivilegeEscalation` of stages' pods; check the container runtime."),
+        new("seccomp", "system calls", result => result == "2" ? "filtered" : null, "Use a container runtime with seccomp; the profile RuntimeDefault is asked for."),
+        new("token", "service account", result => result == "absent" ? "steps have no token" : null, "Let no admission rule set `automountServiceAccountToken` of stages' pods."),
+        new("own-token", "one-time tokens", result => result == "absent" ? "steps do not see them" : null, "Let no admission rule add volumes to stages' containers."),
+        new("variables", "variables", result => result == "none" ? "none named KUBERNETES_…" : null, "Use the image of wmfci-pod of this version."),
+        new("tools", "the program's folder", result => result == "refused" ? "read-only for steps" : null, "Use a container runtime that mounts volumes read-only where it is asked to."),
+        new("supervisor", "the supervisor", result => result == "refused" ? "its environment is closed to steps" : null, "Use the image of wmfci-pod of this version; check that nodes mount /proc as usual."),
+    ];
+
     /// <summary>Whether the probes' stage came through at all.</summary>
     public static Check Stage(Probed probed, string where)
     {
@@ -40,19 +53,8 @@ internal static class ProbeFindings
     }
 
     /// <summary>What steps are and see.</summary>
-    public static IEnumerable<Check> Identity(IReadOnlyDictionary<string, string> results, DateTimeOffset? clockHeard)
-    {
-        yield return Judge(results, "uid", "steps' user", result => result.Length > 0 && result.Split(' ').All(id => id is not "0") ? $"{result.Split(' ')[0]}, not root" : null, "Let no admission rule change `runAsUser` of stages' pods.");
-        yield return Judge(results, "capabilities", "steps' capabilities", result => result.Length > 0 && result.All(digit => digit == '0') ? "none" : null, "Let no admission rule add capabilities to stages' pods.");
-        yield return Judge(results, "privileges", "new privileges", result => result == "1" ? "none can be had" : null, "Let no admission rule change `allowPrivilegeEscalation` of stages' pods; check the container runtime.");
-        yield return Judge(results, "seccomp", "system calls", result => result == "2" ? "filtered" : null, "Use a container runtime with seccomp; the profile RuntimeDefault is asked for.");
-        yield return Judge(results, "token", "service account", result => result == "absent" ? "steps have no token" : null, "Let no admission rule set `automountServiceAccountToken` of stages' pods.");
-        yield return Judge(results, "own-token", "one-time tokens", result => result == "absent" ? "steps do not see them" : null, "Let no admission rule add volumes to stages' containers.");
-        yield return Judge(results, "variables", "variables", result => result == "none" ? "none named KUBERNETES_…" : null, "Use the image of wmfci-pod of this version.");
-        yield return Judge(results, "tools", "the program's folder", result => result == "refused" ? "read-only for steps" : null, "Use a container runtime that mounts volumes read-only where it is asked to.");
-        yield return Judge(results, "supervisor", "the supervisor", result => result == "refused" ? "its environment is closed to steps" : null, "Use the image of wmfci-pod of this version; check that nodes mount /proc as usual.");
-        yield return Clock(results, clockHeard);
-    }
+    public static IEnumerable<Check> Identity(IReadOnlyDictionary<string, string> results, DateTimeOffset? clockHeard) =>
+        Identities.Select(expected => expected.Judge(results)).Append(Clock(results, clockHeard));
 
     /// <summary>What steps without a network reach. The witness has the last word on what arrived.</summary>
     public static IEnumerable<Check> Closed(IReadOnlyDictionary<string, string> results, (int Arrived, bool Hears) witness, string where)
@@ -67,7 +69,7 @@ internal static class ProbeFindings
         yield return Blocked(results, "metadata", "metadata address", "169.254.169.254", Policies);
         foreach (var (key, _) in results.Where(result => result.Key.StartsWith("api-", StringComparison.Ordinal)).OrderBy(result => result.Key, StringComparer.Ordinal))
             yield return Blocked(results, key, $"API server {key[4..]}", "the API server", Policies);
-        yield return Judge(results, "dns", "names", result => result != "resolved" ? $"none are resolved ({result})" : null, Policies);
+        yield return new Expected("dns", "names", result => result != "resolved" ? $"none are resolved ({result})" : null, Policies).Judge(results);
     }
 
     /// <summary>What steps with a network reach: the world, and nothing of the cluster's or the site's.</summary>
@@ -115,12 +117,24 @@ internal static class ProbeFindings
     }
 
     private static Check Blocked(IReadOnlyDictionary<string, string> results, string probe, string name, string what, string mend) =>
-        Judge(results, probe, name, result => result == "connected" ? null : $"{what} is out of reach ({result})", mend, result => $"Steps reach {what} ({result}).");
+        new Expected(probe, name, result => result == "connected" ? null : $"{what} is out of reach ({result})", mend) { Bad = result => $"Steps reach {what} ({result})." }.Judge(results);
 
-    private static Check Judge(IReadOnlyDictionary<string, string> results, string probe, string name, Func<string, string?> good, string mend, Func<string, string>? bad = null)
+    /// <summary>What a probe should come to.</summary>
+    /// <param name="Probe">The probe's name in the results.</param>
+    /// <param name="Name">The check's name.</param>
+    /// <param name="Good">What was found, in words, of a result that is as it should be; else nothing.</param>
+    /// <param name="Mend">What to do when it is not.</param>
+    private sealed record Expected(string Probe, string Name, Func<string, string?> Good, string Mend)
     {
-        if (!results.TryGetValue(probe, out var result)) return Check.Failed(name, "The probe gave no result.", "Use the image of wmfci-pod of this version: `runner.kubernetes.image`.");
-        if (result.StartsWith("failed: ", StringComparison.Ordinal)) return Check.Failed(name, $"The probe could not be made: {result[8..]}.", "Use the image of wmfci-pod of this version: `runner.kubernetes.image`.");
-        return good(result) is { } found ? Check.Passed(name, found) : Check.Failed(name, bad?.Invoke(result) ?? $"It is not as it must be: {result}.", mend);
+        private const string Version = "Use the image of wmfci-pod of this version: `runner.kubernetes.image`.";
+
+        public Func<string, string> Bad { get; init; } = result => $"It is not as it must be: {result}.";
+
+        public Check Judge(IReadOnlyDictionary<string, string> results)
+        {
+            if (!results.TryGetValue(Probe, out var result)) return Check.Failed(Name, "The probe gave no result.", Version);
+            if (result.StartsWith("failed: ", StringComparison.Ordinal)) return Check.Failed(Name, $"The probe could not be made: {result[8..]}.", Version);
+            return Good(result) is { } found ? Check.Passed(Name, found) : Check.Failed(Name, Bad(result), Mend);
+        }
     }
 }
