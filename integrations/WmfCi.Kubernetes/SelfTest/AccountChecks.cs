@@ -14,7 +14,7 @@ internal sealed class AccountChecks(Cluster cluster)
     private const int SecurityMinor = 23;
 
     /// <summary>What makes the account right.</summary>
-    public const string RoleAdvice = "Run `wmfci selftest kubernetes SITE-FILE --print-role | kubectl apply -f -`, with --account NAMESPACE/NAME for the account of the service.";
+    public const string RoleAdvice = "Run `wmfci selftest kubernetes --config SITE-FILE --print-role | kubectl apply -f -`, with --account NAMESPACE/NAME for the account of the service.";
 
     /// <summary>Whether the server knows the account, over a connection that is what it says.</summary>
     public async Task<IReadOnlyList<Check>> AccountAsync(CancellationToken cancellationToken)

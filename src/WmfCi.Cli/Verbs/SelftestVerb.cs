@@ -19,7 +19,7 @@ internal static partial class SelftestVerb
 
     private static Command MakeKubernetes()
     {
-        var file = new Argument<FileInfo>("SITE-FILE") { Description = "The site's configuration (docs/site.md), with `runner: kubernetes`." };
+        var config = SiteArgument.Make();
         var image = new Option<string?>("--image") { Description = "An image that stages use, with /bin/sh; real stages run in it." };
         var address = new Option<IPAddress?>("--address")
         {
@@ -33,10 +33,10 @@ internal static partial class SelftestVerb
         {
             if (result.GetValueOrDefault<string>() is not { } given || !AccountName().IsMatch(given)) result.AddError("--account wants NAMESPACE/NAME of a ServiceAccount.");
         });
-        var command = new Command("kubernetes", "Check the cluster that stages run on: versions, rights, quota, and what a step can do and reach there.") { file, image, address, json, role, account };
+        var command = new Command("kubernetes", "Check the cluster that stages run on: versions, rights, quota, and what a step can do and reach there.") { config, image, address, json, role, account };
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            if (SiteArgument.Read(parsed.GetValue(file)!) is not { } site) return 2;
+            if (SiteArgument.Read(parsed.GetValue(config)!) is not { } site) return 2;
             if (site.Runner.Kubernetes is not { } settings) return await RefuseAsync("the site's stages do not run on Kubernetes: `runner.kind` is not `kubernetes`.");
             if (parsed.GetValue(role))
             {
