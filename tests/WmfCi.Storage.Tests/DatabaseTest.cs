@@ -7,6 +7,9 @@ namespace WmfCi.Storage.Tests;
 /// <summary>A test with a database of its own, in which every migration is applied.</summary>
 public abstract class DatabaseTest : IAsyncLifetime
 {
+    /// <summary>Claims and leases that end when a test moves their end, and never because the machine was slow.</summary>
+    protected static readonly LeaseTimes Times = new() { Lane = TimeSpan.FromHours(1), Effect = TimeSpan.FromHours(1), Lease = TimeSpan.FromHours(1) };
+
     private PrivateDatabase? database;
 
     protected NpgsqlDataSource Source => database!.Source;
@@ -17,9 +20,9 @@ public abstract class DatabaseTest : IAsyncLifetime
 
     protected Inbox Inbox => new(Source);
 
-    protected Lanes Lanes => new(Source);
+    protected Lanes Lanes => new(Source, Times);
 
-    protected Outbox Outbox => new(Source);
+    protected Outbox Outbox => new(Source, Times);
 
     public virtual async ValueTask InitializeAsync()
     {

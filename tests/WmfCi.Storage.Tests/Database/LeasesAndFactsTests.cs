@@ -2,7 +2,7 @@ namespace WmfCi.Storage.Tests.Database;
 
 public sealed class LeasesAndFactsTests : DatabaseTest
 {
-    private Leases Leases => new(Source);
+    private Leases Leases => new(Source, Times);
 
     private Facts Facts => new(Source);
 

@@ -54,7 +54,7 @@ public sealed class WakeupsAndUpkeepTests : DatabaseTest
 
         var backlog = await Upkeep.BacklogAsync(Cancel);
         (backlog.Events, backlog.Effects, backlog.Quarantined).ShouldBe((1, 1, 1));
-        backlog.OldestEvent.ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(2.1));
+        backlog.OldestEvent.ShouldBeInRange(TimeSpan.FromHours(2), TimeSpan.FromHours(3));
     }
 
     [Fact]

@@ -50,10 +50,10 @@ public sealed class OutboxTests : DatabaseTest
     {
         await WishAsync("a", Samples.Review("start"), Samples.Review("result"));
         var first = (await Outbox.ClaimAsync(Pools.Review, 10, "me", Cancel)).ShouldHaveSingleItem();
-        await Outbox.RetryAsync(first, TimeSpan.FromMinutes(5), "503", Cancel);
+        await Outbox.RetryAsync(first, TimeSpan.FromHours(5), "503", Cancel);
 
         (await Outbox.ClaimAsync(Pools.Review, 10, "me", Cancel)).ShouldBeEmpty();
-        (await Outbox.NextAvailableAsync(Pools.Review, Cancel))!.Value.ShouldBeInRange(TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(5));
+        (await Outbox.NextAvailableAsync(Pools.Review, Cancel))!.Value.ShouldBeInRange(TimeSpan.FromHours(4), TimeSpan.FromHours(5));
     }
 
     [Fact]
@@ -140,7 +140,7 @@ public sealed class OutboxTests : DatabaseTest
     {
         await WishAsync(Lane, Samples.Prepare(1));
         var claim = (await Outbox.ClaimAsync(Pools.Vcs, 1, "me", Cancel)).Single();
-        await Outbox.RetryAsync(claim, TimeSpan.FromMinutes(1), "connection refused", Cancel);
+        await Outbox.RetryAsync(claim, TimeSpan.FromHours(1), "connection refused", Cancel);
         (await Outbox.ClaimAsync(Pools.Vcs, 1, "me", Cancel)).ShouldBeEmpty();
         (await ReadAsync<string>("select reason from effects")).ShouldBe("connection refused");
 
