@@ -65,7 +65,7 @@ public abstract class DatabaseTest : IAsyncLifetime
     {
         var limit = TimeProvider.System.GetTimestamp();
         while (await ReadAsync<long>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") < sessions)
-            TimeProvider.System.GetElapsedTime(limit).ShouldBeLessThan(TimeSpan.FromMinutes(1), "nobody waits");
+            TimeProvider.System.GetElapsedTime(limit).ShouldBeLessThan(TimeSpan.FromMinutes(3), "nobody waits");
     }
 
     public static async Task MigrateAsync(string connectionString, CancellationToken cancellationToken)

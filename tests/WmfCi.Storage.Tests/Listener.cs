@@ -26,7 +26,7 @@ internal sealed class Listener : IAsyncDisposable
     public async Task HeardAsync(string channel, string payload, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(TimeSpan.FromMinutes(1));
+        limit.CancelAfter(TimeSpan.FromMinutes(3));
         while (await heard.Reader.ReadAsync(limit.Token) != (channel, payload))
         {
         }

@@ -123,10 +123,10 @@ public sealed partial class MigratorTests : IAsyncLifetime
         where added.Value.Contains("not null", StringComparison.OrdinalIgnoreCase) && !added.Value.Contains("default", StringComparison.OrdinalIgnoreCase)
         select added.Value;
 
-    [GeneratedRegex("alter table [^;]*;", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("alter table [^;]*;", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex AlterTable();
 
-    [GeneratedRegex(@"\badd (?!constraint|primary|unique|check|foreign)(column )?(if not exists )?[^,;]*", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\badd (?!constraint|primary|unique|check|foreign)(column )?(if not exists )?[^,;]*", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex AddedColumn();
 
     private async Task<List<string>> TablesAsync()

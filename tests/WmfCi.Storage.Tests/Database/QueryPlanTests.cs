@@ -85,9 +85,9 @@ public sealed partial class QueryPlanTests : DatabaseTest
         plans.Where(plan => SequentialScan().IsMatch(plan)).ShouldBeEmpty();
     }
 
-    [GeneratedRegex(@"^(?=\d{4}-\d\d-\d\d )", RegexOptions.Multiline, 10_000)]
+    [GeneratedRegex(@"^(?=\d{4}-\d\d-\d\d )", RegexOptions.Multiline, 60_000)]
     private static partial Regex Entry();
 
-    [GeneratedRegex("Seq Scan on (lanes|events|effects|runs|logs|log_chunks|artifacts)", RegexOptions.ExplicitCapture, 10_000)]
+    [GeneratedRegex("Seq Scan on (lanes|events|effects|runs|logs|log_chunks|artifacts)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex SequentialScan();
 }
