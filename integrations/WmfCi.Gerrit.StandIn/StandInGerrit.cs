@@ -115,8 +115,9 @@ public sealed class StandInGerrit : IAsyncDisposable
     /// <summary>Ends every event stream as a failing network does: the connections are cut without a word.</summary>
     public void CutStreams()
     {
-        site.Events.CutAll();
+        // In this order: a stream that ends by itself would say goodbye.
         sshServer.CutConnections();
+        site.Events.CutAll();
     }
 
     /// <inheritdoc />

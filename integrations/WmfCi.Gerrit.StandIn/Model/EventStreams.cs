@@ -15,9 +15,14 @@ internal sealed class EventStreams
     private readonly Lock gate = new();
     private readonly List<Listener> listeners = [];
     private TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool refuse;
 
     /// <summary>Whether new listeners are turned away.</summary>
-    public bool Refuse { get; set; }
+    public bool Refuse
+    {
+        get { lock (gate) return refuse; }
+        set { lock (gate) refuse = value; }
+    }
 
     public int Count
     {
@@ -26,10 +31,10 @@ internal sealed class EventStreams
 
     public Listener? Open(Account account, IReadOnlySet<string> types)
     {
-        if (Refuse) return null;
         var listener = new Listener(account, types, this);
         lock (gate)
         {
+            if (refuse) return null;
             listeners.Add(listener);
             opened.TrySetResult();
             opened = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
