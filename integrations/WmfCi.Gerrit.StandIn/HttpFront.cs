@@ -17,8 +17,43 @@ internal sealed class HttpFront(Site site, Faults faults)
     private readonly RestApi rest = new(site);
     private readonly SmartHttp git = new(site);
     private readonly ChangePages pages = new(site);
+    private readonly Lock gate = new();
+    private readonly TaskCompletionSource idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int handling;
+    private bool closing;
 
     public async Task HandleAsync(HttpContext context)
+    {
+        lock (gate)
+        {
+            if (closing) return;
+            handling++;
+        }
+        try
+        {
+            await AnswerAsync(context);
+        }
+        finally
+        {
+            lock (gate)
+            {
+                if (--handling == 0 && closing) idle.TrySetResult();
+            }
+        }
+    }
+
+    /// <summary>Takes no more requests, and is done when the last one is: those whose callers have gone away are still finished.</summary>
+    public Task CloseAsync()
+    {
+        lock (gate)
+        {
+            closing = true;
+            if (handling == 0) idle.TrySetResult();
+            return idle.Task;
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context)
     {
         var raw = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
         var question = raw.IndexOf('?', StringComparison.Ordinal);

@@ -17,9 +17,10 @@ public sealed class StandInGerrit : IAsyncDisposable
     private readonly Site site;
     private readonly WebApplication webServer;
     private readonly SshServer sshServer;
+    private readonly HttpFront httpFront;
 
-    private StandInGerrit(Site site, WebApplication webServer, SshServer sshServer, Faults faults) =>
-        (this.site, this.webServer, this.sshServer, Faults) = (site, webServer, sshServer, faults);
+    private StandInGerrit(Site site, (WebApplication Server, HttpFront Front) web, SshServer sshServer, Faults faults) =>
+        (this.site, webServer, httpFront, this.sshServer, Faults) = (site, web.Server, web.Front, sshServer, faults);
 
     /// <summary>The address of HTTP without a slash at the end, such as <c>http://127.0.0.1:8080</c>.</summary>
     public string Url => site.Url;
@@ -94,7 +95,7 @@ public sealed class StandInGerrit : IAsyncDisposable
         http.Run(front.HandleAsync);
         await http.StartAsync(ct);
         facts.Url = http.Urls.First().TrimEnd('/');
-        var gerrit = new StandInGerrit(facts, http, ssh, faults);
+        var gerrit = new StandInGerrit(facts, (http, front), ssh, faults);
         await File.WriteAllLinesAsync(Path.Combine(folder, "gerrit.env"), gerrit.Environment.Select(e => $"{e.Key}={e.Value}"), ct);
         return gerrit;
     }
@@ -126,6 +127,7 @@ public sealed class StandInGerrit : IAsyncDisposable
         site.Events.CutAll();
         await sshServer.DisposeAsync();
         await webServer.DisposeAsync();
+        await httpFront.CloseAsync();
         site.Dispose();
         if (site.Options.StateFolder is null) Directory.Delete(site.Folder, recursive: true);
     }
