@@ -8,7 +8,7 @@ internal sealed class SshSession(SshTransport transport, Func<string, (Account A
     private const int MaxLoginAttempts = 20;
     private const int MaxChannels = 16;
     private const string Connection = "ssh-connection";
-    private static readonly TimeSpan LoginTime = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LoginTime = TimeSpan.FromMinutes(2);
     private readonly Dictionary<uint, SshChannel> channels = [];
     private readonly List<Task> running = [];
     private uint nextChannel;
@@ -154,7 +154,7 @@ internal sealed class SshSession(SshTransport transport, Func<string, (Account A
             var status = await commands.RunAsync(channel, command, ended.Token);
             await channel.FinishAsync(status, ended.Token);
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ObjectDisposedException or SshProtocolException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or InvalidDataException or ObjectDisposedException or SshProtocolException)
         {
             // The client has gone, or the server stops: there is nobody left to tell.
         }
