@@ -13,7 +13,7 @@ public abstract partial class CodeReviewContract : IAsyncLifetime
     private GerritCodeReview? _review;
 
     /// <summary>Long enough for a slow machine; nothing waits for it to pass.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private ReviewServer Server => _server!;
 

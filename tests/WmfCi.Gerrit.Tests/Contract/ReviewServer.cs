@@ -17,15 +17,27 @@ namespace WmfCi.Gerrit.Tests.Contract;
 /// <param name="KnownHosts">The file with its host key.</param>
 public sealed record ReviewServer(Uri Url, string SshHost, int SshPort, string Keys, string KnownHosts) : IDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly Lazy<string> _folder = new(() => Directory.CreateTempSubdirectory("wmfci-gerrit-").FullName);
-    private readonly HttpClient _http = new() { BaseAddress = Url };
+    private readonly HttpClient _http = new() { BaseAddress = Url, Timeout = Patience };
 
     /// <summary>The options of one of the accounts.</summary>
     public GerritOptions Options(string user)
     {
         var password = Path.Combine(_folder.Value, "password-" + user);
         if (!File.Exists(password)) File.WriteAllText(password, $"testbed-{user}\n");
-        return new GerritOptions { Url = Url, User = user, PasswordFile = password, SshHost = SshHost, SshPort = SshPort, SshKeyFile = Path.Combine(Keys, user), KnownHostsFile = KnownHosts };
+        return new GerritOptions
+        {
+            Url = Url,
+            User = user,
+            PasswordFile = password,
+            SshHost = SshHost,
+            SshPort = SshPort,
+            SshKeyFile = Path.Combine(Keys, user),
+            KnownHostsFile = KnownHosts,
+            RequestTimeout = Patience,
+            SshConnectTimeout = Patience,
+        };
     }
 
     /// <summary>A person's REST call; its answer without the guard.</summary>

@@ -6,7 +6,7 @@ namespace WmfCi.Gerrit.Tests.StandIn;
 /// <summary>The bot's event stream by the ssh program, sorted by project, so that tests beside each other do not read each other's lines.</summary>
 public sealed class EventReader : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly Process process;
     private readonly Lock gate = new();
     private readonly List<(string Project, JsonNode Line)> lines = [];

@@ -10,7 +10,7 @@ namespace WmfCi.Gerrit.Tests.StandIn;
 /// <summary>A Gerrit as it is reached from outside: HTTP, git, ssh. Nothing of ours is between a test and the wire.</summary>
 public sealed class Peer : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly IReadOnlyDictionary<string, string> environment;
     private readonly HttpClient http = new() { Timeout = Patience };
 

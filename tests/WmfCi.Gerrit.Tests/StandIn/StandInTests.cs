@@ -9,7 +9,7 @@ namespace WmfCi.Gerrit.Tests.StandIn;
 /// <summary>What only the stand-in can: trouble on order, a life over restarts, pages, hostile input.</summary>
 public sealed class StandInTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
