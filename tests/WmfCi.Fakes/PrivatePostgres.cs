@@ -104,6 +104,7 @@ public sealed class PrivatePostgres : IAsyncDisposable
                 {
                     template = (await CreateAsync(cancellationToken)).Name;
                     await prepare(ConnectionString(template, pooling: false), cancellationToken);
+                    await UntilNobodyIsInAsync(template, cancellationToken);
                     templates[prepare] = template;
                 }
             }
@@ -151,8 +152,31 @@ public sealed class PrivatePostgres : IAsyncDisposable
         templateGate.Dispose();
     }
 
-    internal async Task DropAsync(string name) =>
-        await ExecuteAsync($"drop database if exists {name} with (force)", CancellationToken.None);
+    internal async Task DropAsync(string name)
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        while (true)
+        {
+            try
+            {
+                await ExecuteAsync($"drop database if exists {name} with (force)", limit.Token);
+                return;
+            }
+            catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.ObjectInUse && !limit.IsCancellationRequested)
+            {
+                // The server ends the sessions and waits five seconds for them to be gone; on a busy machine they need longer.
+            }
+        }
+    }
+
+    // A session outlives its connection for a moment, and the server waits five seconds at most for a template to be left.
+    private async Task UntilNobodyIsInAsync(string database, CancellationToken cancellationToken)
+    {
+        await using var connection = new NpgsqlConnection(ConnectionString("postgres", pooling: false));
+        await connection.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand("select exists (select from pg_stat_activity where datname = $1)", connection) { Parameters = { new() { Value = database } } };
+        while (await command.ExecuteScalarAsync(cancellationToken) is true) await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
+    }
 
     private async Task<PrivateDatabase> CopyAsync(string template, CancellationToken cancellationToken)
     {
