@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace WmfCi.Gerrit.Tests.StandIn;
@@ -12,6 +13,7 @@ public sealed class EventReader : IAsyncDisposable
     private readonly List<(string Project, JsonNode Line)> lines = [];
     private readonly Task reading;
     private TaskCompletionSource changed = New();
+    private volatile bool ending;
 
     private EventReader(Process process)
     {
@@ -79,6 +81,7 @@ public sealed class EventReader : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        ending = true;
         process.Kill();
         await reading.WaitAsync(Patience);
         process.Dispose();
@@ -90,7 +93,15 @@ public sealed class EventReader : IAsyncDisposable
     {
         while (await process.StandardOutput.ReadLineAsync() is { } text)
         {
-            var line = JsonNode.Parse(text)!;
+            JsonNode line;
+            try
+            {
+                line = JsonNode.Parse(text)!;
+            }
+            catch (JsonException) when (ending)
+            {
+                return; // A program that is killed in the middle of a line leaves half of it.
+            }
             var project = (string?)line["refUpdate"]?["project"] ?? (string?)line["project"] ?? (string?)line["projectName"] ?? "";
             lock (gate)
             {
