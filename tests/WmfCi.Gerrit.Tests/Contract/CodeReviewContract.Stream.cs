@@ -13,13 +13,13 @@ public abstract partial class CodeReviewContract
         await using var lines = Bot.ListenAsync(end.Token).GetAsyncEnumerator(end.Token);
         var first = lines.MoveNextAsync().AsTask();
 
-        // Nothing says when the stream is open, so pushes are repeated until one is seen.
-        string commit;
+        // Nothing says when the stream is open, so pushes are repeated until something is seen. Only of what is pushed then everything is told.
         do
         {
-            commit = await ReviewServer.PushAsync(tree, "a file.txt", $"{Guid.NewGuid()}\n", new Push(), end.Token);
+            await ReviewServer.PushAsync(tree, "a file.txt", $"{Guid.NewGuid()}\n", new Push(), end.Token);
         }
         while (await Task.WhenAny(first, Task.Delay(TimeSpan.FromMilliseconds(300), end.Token)) != first);
+        var commit = await ReviewServer.PushAsync(tree, "a file.txt", $"{Guid.NewGuid()}\n", new Push(), end.Token);
         var id = await Server.FindAsync(tree.Project, commit, end.Token);
         await Server.ReviewAsync("bob", id, new { message = "recheck" }, end.Token);
 
