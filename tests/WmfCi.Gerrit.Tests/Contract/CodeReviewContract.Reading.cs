@@ -185,7 +185,8 @@ public abstract partial class CodeReviewContract
         found.Select(change => change.Updated).ShouldBeInOrder();
         found.ShouldContain(change => change.Id == first && change.Updated == updated);
         found.ShouldContain(change => change.Id == second);
-        (await Bot.ReadUpdatedSinceAsync(updated, 1, Cancelled)).ShouldBe([found[0]]);
+        // Of the oldest there may be several, and on a server that others use each may be updated at any time.
+        (await Bot.ReadUpdatedSinceAsync(updated, 1, Cancelled)).ShouldHaveSingleItem().Updated.ShouldBe(updated);
         (await Bot.ReadUpdatedSinceAsync(DateTimeOffset.UtcNow.AddHours(1), 1000, Cancelled)).ShouldBeEmpty();
     }
 
