@@ -1,3 +1,5 @@
+using CliWrap;
+
 namespace WmfCi.Gerrit.Tests.StandIn;
 
 public abstract partial class GerritContract
@@ -63,8 +65,10 @@ public abstract partial class GerritContract
         var project = await Peer.ProjectAsync();
         var clone = await Peer.CloneAsync(project, "alice");
         var hook = Path.Combine(await clone.GitAsync("rev-parse", "--absolute-git-dir"), "hooks", "commit-msg");
-        await File.WriteAllTextAsync(hook, (await Peer.GetAsync(null, "/tools/hooks/commit-msg")).Body, TestContext.Current.CancellationToken);
-        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(hook, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var text = Path.Combine(Peer.Folder, Path.GetRandomFileName());
+        await File.WriteAllTextAsync(text, (await Peer.GetAsync(null, "/tools/hooks/commit-msg")).Body, TestContext.Current.CancellationToken);
+        // Another process writes what is executed: a program just written here may be "busy" while another test forks.
+        await Cli.Wrap("install").WithArguments(["-m", "755", text, hook]).ExecuteAsync(TestContext.Current.CancellationToken);
         await clone.GitAsync("commit", "--quiet", "--allow-empty", "-m", "Remembered\n\nBug: T1");
 
         var message = await clone.GitAsync("log", "-1", "--format=%B");
