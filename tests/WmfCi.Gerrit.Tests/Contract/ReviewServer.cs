@@ -123,6 +123,10 @@ public sealed record ReviewServer(Uri Url, string SshHost, int SshPort, string K
             ["GIT_CONFIG_GLOBAL"] = "/dev/null",
             ["GIT_CONFIG_NOSYSTEM"] = "1",
             ["GIT_TERMINAL_PROMPT"] = "0",
+            // git of 2.47 and later tidies up in the background, beside what comes next.
+            ["GIT_CONFIG_COUNT"] = "1",
+            ["GIT_CONFIG_KEY_0"] = "maintenance.auto",
+            ["GIT_CONFIG_VALUE_0"] = "false",
         });
         return (await (folder is null ? git : git.WithWorkingDirectory(folder)).ExecuteBufferedAsync(cancellationToken)).StandardOutput;
     }

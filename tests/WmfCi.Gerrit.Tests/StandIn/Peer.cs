@@ -113,8 +113,10 @@ public sealed class Clone(string folder)
 
     public static async Task<(int Status, string Output, string Error)> RunAsync(params string[] arguments)
     {
+        // git of 2.47 and later tidies up in the background, beside what comes next.
         var result = await Cli.Wrap("git").WithArguments(arguments).WithValidation(CommandResultValidation.None)
-            .WithEnvironmentVariables(e => e.Set("GIT_TERMINAL_PROMPT", "0").Set("GIT_CONFIG_GLOBAL", "/dev/null").Set("LC_ALL", "C.UTF-8"))
+            .WithEnvironmentVariables(e => e.Set("GIT_TERMINAL_PROMPT", "0").Set("GIT_CONFIG_GLOBAL", "/dev/null").Set("LC_ALL", "C.UTF-8")
+                .Set("GIT_CONFIG_COUNT", "1").Set("GIT_CONFIG_KEY_0", "maintenance.auto").Set("GIT_CONFIG_VALUE_0", "false"))
             .ExecuteBufferedAsync(TestContext.Current.CancellationToken);
         return (result.ExitCode, result.StandardOutput, result.StandardError);
     }
