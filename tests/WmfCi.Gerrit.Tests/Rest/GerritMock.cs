@@ -1,6 +1,7 @@
 using WireMock.RequestBuilders;
 using WireMock.ResponseBuilders;
 using WireMock.Server;
+using WireMock.Settings;
 using WmfCi.Core.Changes;
 
 namespace WmfCi.Gerrit.Tests.Rest;
@@ -29,7 +30,7 @@ internal sealed class GerritMock : IDisposable
         Review = new GerritCodeReview(Options, time ?? TimeProvider.System);
     }
 
-    public WireMockServer Server { get; } = WireMockServer.Start();
+    public WireMockServer Server { get; } = WireMockServer.Start(new WireMockServerSettings { StartTimeout = (int)TimeSpan.FromMinutes(3).TotalMilliseconds });
 
     public GerritOptions Options { get; }
 
