@@ -11,7 +11,7 @@ internal static class ServiceImage
 {
     private const string Busybox = "/bin/busybox", Repository = "wmfci-test-service", Type = "application/vnd.oci.image";
 
-    // VALUE is printed; FAIL ends it at once; MUTE keeps it from serving; LIVES is how many seconds it does.
+    // VALUE is printed; FAIL ends it at once; MUTE keeps it from serving; it dies when there is the file /tmp/die.
     private const string Script = """
         echo "value $VALUE"
         if [ -n "$FAIL" ]; then echo "cannot begin: no data"; exit 3; fi
@@ -21,8 +21,7 @@ internal static class ServiceImage
         touch /tmp/ready
         echo "serves as $(id -u)"
         trap 'exit 0' TERM
-        sleep "${LIVES:-1000}" &
-        wait
+        while [ ! -e /tmp/die ]; do sleep 0.2 & wait $!; done
         echo "dies"
         exit 5
 

@@ -104,7 +104,13 @@ public sealed class ServiceTests
     {
         await using var here = await OpenAsync();
         var web = await WebAsync("web");
-        var heard = await here.RunAsync(here.StageOf(Get + "get web; sleep 8; get web; exit 9") with { Services = [web with { Environment = [.. web.Environment, new Variable("LIVES", "5")] }] });
+        var heard = new Heard();
+        var running = here.Runner.RunAsync(await here.SpecAsync(here.StageOf("echo begun; while [ ! -e /work/go ]; do sleep 0.2; done; exit 9") with { Services = [web] }), heard, here.Token);
+        await heard.PrintedAsync("begun", running, here.Token);
+        await here.ExecuteAsync((await here.ServicesAsync()).ShouldHaveSingleItem().Name(), "touch /tmp/die");
+        await here.ServiceDiedAsync();
+        await here.ExecuteAsync((await here.PodAsync())!.Name(), "touch /work/go", "step-1");
+        heard.Report = await running;
         heard.Report.Kind.ShouldBe(OutcomeKind.Failed, heard.ToString());
         heard.Notes.ShouldContain("While the stage ran: The service web: It ended with status 5; its log says why.");
         heard.Output.ShouldContain("dies");
@@ -201,11 +207,14 @@ internal static class ServicesOfWorksite
         return (await found)!;
     }
 
+    /// <summary>Waits until a service's program has ended.</summary>
+    public static Task ServiceDiedAsync(this Worksite here) => here.SeenAsync(pods => pods.FirstOrDefault(pod => pod.Status?.ContainerStatuses?.FirstOrDefault()?.State?.Terminated is not null));
+
     /// <summary>Waits until there are no services.</summary>
     public static Task NoServicesAsync(this Worksite here) => here.SeenAsync(pods => pods.Count == 0 ? new V1Pod() : null);
 
-    public static async Task ExecuteAsync(this Worksite here, string pod, string command) =>
-        (await here.Client.NamespacedPodExecAsync(pod, here.Namespace, "service", ["/bin/sh", "-c", command], tty: false, (_, _, _) => Task.CompletedTask, here.Token)).ShouldBe(0);
+    public static async Task ExecuteAsync(this Worksite here, string pod, string command, string container = "service") =>
+        (await here.Client.NamespacedPodExecAsync(pod, here.Namespace, container, ["/bin/sh", "-c", command], tty: false, (_, _, _) => Task.CompletedTask, here.Token)).ShouldBe(0);
 
     private static async Task<V1Pod> SeenAsync(this Worksite here, Func<IReadOnlyList<V1Pod>, V1Pod?> find)
     {
