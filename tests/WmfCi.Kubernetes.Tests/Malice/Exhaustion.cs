@@ -72,7 +72,7 @@ public sealed class Exhaustion
     private static readonly (string Folder, string Volume, int Mebibytes)[] Volumes = [("/work", "work", 256), ("/tmp", "scratch", 256), ("/wmfci/control", "control", 16)];
 
     private static readonly Once<Dictionary<string, Heard>> Filled = new(() => Hostile.RunAllAsync(
-        Volumes.Select(volume => (volume.Folder, $"cd {volume.Folder}; for i in $(seq 1 {volume.Mebibytes / 16 + 1}); do head -c 16M /dev/zero > f$i; done; sleep 100"))));
+        Volumes.Select(volume => (volume.Folder, $"cd {volume.Folder}; for i in $(seq 1 {volume.Mebibytes / 16 + 1}); do head -c 16M /dev/zero > f$i; done; sleep 1000"))));
 
     public static TheoryData<string> Folders => [.. Volumes.Select(volume => volume.Folder)];
 
