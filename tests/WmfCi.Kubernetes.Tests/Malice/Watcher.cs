@@ -17,6 +17,7 @@ internal sealed class Watcher : IAsyncDisposable
 
     private const string Interface = "wmfci-bait";
     private const int Buffer = 16 << 20, PacketBytes = 65_536;
+    private const int SocketLevel = 1, ReceiveBufferForced = 33;
     private readonly List<Socket> _sockets = [];
     private readonly List<Task> _loops = [];
     private readonly CancellationTokenSource _ended = new();
@@ -68,7 +69,9 @@ internal sealed class Watcher : IAsyncDisposable
 
     private void Watch(IPAddress address, ProtocolType protocol)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Raw, protocol) { ReceiveBufferSize = Buffer };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Raw, protocol);
+        // Beyond the system's bound: what all other pods send to this machine is seen here too, and must not push out what is looked for.
+        socket.SetRawSocketOption(SocketLevel, ReceiveBufferForced, BitConverter.GetBytes(Buffer));
         _sockets.Add(socket);
         socket.Bind(new IPEndPoint(address, 0));
         _loops.Add(Task.Run(async () =>
