@@ -102,7 +102,7 @@ public sealed class NetworkAttacks
         await using var watcher = await Watcher.OpenAsync(host, bait);
         var spec = await here.SpecAsync(here.StageOf("") with { Name = "victim" });
         var service = await ServiceAsync(here, spec);
-        spec = spec with { Stage = spec.Stage with { Steps = [new Step("listen", $"{Try("own service", service.Status.PodIP, Listening)}\n{Listen}")] } };
+        spec = spec with { Stage = spec.Stage with { Steps = [new Step("listen", $"{Reach("own service", service.Status.PodIP, Listening)}\n{Listen}")] } };
         var victim = new Heard();
         var listening = here.Runner.RunAsync(spec, victim, here.Token);
         await victim.PrintedAsync("own service: reached\n", listening, here.Token);
@@ -132,6 +132,10 @@ public sealed class NetworkAttacks
 
     private static string Try(string name, string address, int port) =>
         $"""if timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null; then echo "{name}: reached"; else echo "{name}: nothing"; fi""";
+
+    // A cluster may take a moment to let a new pod through.
+    private static string Reach(string name, string address, int port) =>
+        $"""until timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null; do sleep 0.1; done; echo "{name}: reached" """;
 
     private static readonly string Listen = $$"""
         exec perl -MSocket -e '$| = 1; socket(L, PF_INET, SOCK_STREAM, 0); setsockopt(L, SOL_SOCKET, SO_REUSEADDR, 1); bind(L, sockaddr_in({{Listening}}, INADDR_ANY)) or die; listen(L, 9); while ($a = accept(C, L)) { print "heard ", inet_ntoa((sockaddr_in($a))[1]), "\n"; close C }'
