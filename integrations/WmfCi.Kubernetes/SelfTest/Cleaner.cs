@@ -11,7 +11,7 @@ internal sealed class Cleaner(Cluster cluster, string site)
     private readonly List<string> _left = [];
 
     /// <summary>How long pods may take to go.</summary>
-    public static readonly TimeSpan PodPatience = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan PodPatience = TimeSpan.FromMinutes(1);
 
     /// <summary>Removes it. Whatever is in the way of one object, the others go.</summary>
     /// <returns>What could not be removed.</returns>
