@@ -192,6 +192,7 @@ public sealed class NetworkAttacks
         var policy = ServicePlan.Policy(here.Options, attempt, new V1OwnerReference());
         policy.Metadata.OwnerReferences = null;
         await here.Client.NetworkingV1.CreateNamespacedNetworkPolicyAsync(policy, here.Namespace, cancellationToken: here.Token);
+        await here.Client.AccountIsThereAsync(here.Namespace, here.Token);
         await here.Client.CoreV1.CreateNamespacedPodAsync(pod, here.Namespace, cancellationToken: here.Token);
         return await Hostile.UntilAsync(here.Client, here.Namespace, plan.Name, found => found.Status.ContainerStatuses?.FirstOrDefault()?.Ready == true, here.Token);
     }

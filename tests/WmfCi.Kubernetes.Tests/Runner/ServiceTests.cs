@@ -187,7 +187,12 @@ public sealed class ServiceTests
         (await here.ServicesAsync()).ShouldBeEmpty();
     }
 
-    private static Task<Worksite> OpenAsync(Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null) => Worksite.OpenAsync(Sites.Real(), configure);
+    private static async Task<Worksite> OpenAsync(Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null)
+    {
+        var here = await Worksite.OpenAsync(Sites.Real(), configure);
+        await here.Client.AccountIsThereAsync(here.Namespace, here.Token);
+        return here;
+    }
 
     private static async Task<StageService> WebAsync(string name) =>
         new() { Name = name, Image = await ServiceImage.ReferenceAsync(), Environment = [new Variable("NAME", name)], ReadyPort = 8080, User = 1234 };

@@ -14,6 +14,7 @@ public sealed class SweeperTests
     public async Task What_belongs_to_no_wanted_attempt_goes_and_everything_else_stays()
     {
         await using var here = await Worksite.OpenAsync(Sites.Real());
+        await here.Client.AccountIsThereAsync(here.Namespace, here.Token);
         foreach (var id in new[] { Wanted, Unwanted }) await LeaveAsync(here, id, here.Options.Site);
         await LeaveAsync(here, Unwanted, "another-site");
         var policies = (await here.Client.NetworkingV1.ListNamespacedNetworkPolicyAsync(here.Namespace, cancellationToken: here.Token)).Items.Count;

@@ -12,8 +12,7 @@ public sealed class SelfTestOnTheRealCluster
     public async Task An_account_with_the_printed_Role_and_nothing_else_is_enough_for_everything()
     {
         await using var here = await SelfTestSite.OpenAsync(Sites.Real());
-        await here.Client.CoreV1.CreateNamespacedResourceQuotaAsync(
-            new V1ResourceQuota { Metadata = new() { Name = "stages" }, Spec = new() { Hard = Amounts(("pods", "10"), ("requests.memory", "4Gi")) } }, here.Namespace, cancellationToken: here.Token);
+        await here.Client.QuotaAsync(here.Namespace, "stages", Amounts(("pods", "10"), ("requests.memory", "4Gi")), here.Token);
         var kubeconfig = await here.AccountAsync(Rights.Needed.Concat(Rights.Useful));
         var checks = await here.RunAsync(here.Options(kubeconfig));
 
@@ -86,8 +85,7 @@ public sealed class SelfTestOnTheRealCluster
     public async Task A_namespace_without_pod_security_a_quota_that_is_too_small_and_classes_that_are_not_there_are_told_before_a_stage_fails()
     {
         await using var here = await SelfTestSite.OpenAsync(Sites.Real(), podSecurity: null);
-        await here.Client.CoreV1.CreateNamespacedResourceQuotaAsync(
-            new V1ResourceQuota { Metadata = new() { Name = "small" }, Spec = new() { Hard = Amounts(("requests.memory", "1Gi")) } }, here.Namespace, cancellationToken: here.Token);
+        await here.Client.QuotaAsync(here.Namespace, "small", Amounts(("requests.memory", "1Gi")), here.Token);
         var options = here.Options();
         var worker = options.Runner.Workers["default"];
         options = options with

@@ -40,6 +40,7 @@ internal sealed class SelfTestSite : IAsyncDisposable
         var here = new SelfTestSite(site);
         var labels = podSecurity is null ? null : new Dictionary<string, string>(StringComparer.Ordinal) { ["pod-security.kubernetes.io/enforce"] = podSecurity };
         await here.Client.CoreV1.CreateNamespaceAsync(new V1Namespace { Metadata = new() { Name = here.Namespace, Labels = labels } }, cancellationToken: here.Token);
+        await here.Client.AccountIsThereAsync(here.Namespace, here.Token);
         return here;
     }
 
@@ -75,6 +76,9 @@ internal sealed class SelfTestSite : IAsyncDisposable
             Subjects = [new Rbacv1Subject { Kind = "ServiceAccount", Name = name, NamespaceProperty = Namespace }],
         };
         await Client.RbacAuthorizationV1.CreateNamespacedRoleBindingAsync(binding, Namespace, cancellationToken: Token);
+        // The Role is in force as a whole.
+        var given = rules[0];
+        await Client.IsAllowedAsync(Namespace, name, new V1ResourceAttributes { Group = given.ApiGroups[0], Resource = given.Resources[0], Verb = given.Verbs[0] }, Token);
         var token = await Client.CoreV1.CreateNamespacedServiceAccountTokenAsync(new Authenticationv1TokenRequest { Spec = new() { Audiences = [], ExpirationSeconds = 600 } }, name, Namespace, cancellationToken: Token);
         return await KubeconfigAsync(token.Status.Token);
     }
