@@ -18,7 +18,7 @@ public abstract class TwoReplicas
         await using var other = Replica.Start(town);
         await Task.WhenAll(one.ServesOrEnded, other.ServesOrEnded).WaitAsync(Stop);
         var alice = await town.CloneAsync("alice", Stop);
-        var change = await alice.Write(Pipelines.Path, "image: host\ncommit:\n  steps: [sleep 3]\n").PushAsync("Rest a little", Stop);
+        var change = await alice.Write(Pipelines.Path, "image: host\ncommit:\n  steps: ['test $WMFCI_ATTEMPT != 1 || sleep 1000']\n").PushAsync("Rest until the end", Stop);
 
         var victim = await UntilRunningAsync(records) == one.ProcessId ? one : other;
         await victim.KillAsync();
