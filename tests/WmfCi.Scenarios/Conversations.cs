@@ -134,15 +134,24 @@ public abstract class Conversations
     [Fact, Proves("GERRIT", "HA")]
     public async Task What_happened_while_the_stream_was_cut_is_caught_up_with()
     {
-        await using var town = await OpenAsync();
+        TcpRelay? asking = null;
+        await using var town = await OpenAsync(site =>
+        {
+            asking = new TcpRelay(site.Gerrit.Url.Host, site.Gerrit.Url.Port);
+            return site with { Gerrit = site.Gerrit with { Url = new Uri($"http://127.0.0.1:{asking.Port}/") } };
+        });
+        await using var question = asking!;
         var alice = await town.CloneAsync("alice", Stop);
         await alice.Write(Pipelines.Path, Pipelines.Test).Write("test", Pipelines.Passing).PushToBranchAsync("Begin", Stop);
         town.Cable.Cut();
+        // Who asks at the wrong moment would see the change before it is abandoned.
+        question.Cut();
 
         var pushed = await alice.Write("a", "1").PushAsync("Pushed in the dark", Stop);
         await alice.ResetAsync("HEAD~1", Stop);
         var abandoned = await alice.Write("b", "1").PushAsync("Abandoned in the dark", Stop);
         await abandoned.AbandonAsync("alice", Stop);
+        question.Mend();
         await pushed.UntilVerifiedAsync(+1, Stop);
         await pushed.CommentAsync("bob", "recheck", Stop);
         town.Cable.Mend();

@@ -72,6 +72,8 @@ public sealed class TcpRelay : IAsyncDisposable
         _open[near] = _open[far] = 0;
         try
         {
+            // It may have been cut before it was known that these are open.
+            if (_isCut) return;
             await far.ConnectAsync(_peer, _end.Token);
             await using var stream = new NetworkStream(far);
             await Task.WhenAny(near.GetStream().CopyToAsync(stream, _end.Token), stream.CopyToAsync(near.GetStream(), _end.Token));
