@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using CliWrap;
 using CliWrap.Buffered;
@@ -11,6 +12,8 @@ namespace WmfCi.Scenarios;
 [Collection(typeof(Alone))]
 public sealed class SandboxTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact, Proves("SELFHOSTABLE", "UNDERSTANDABLE")]
@@ -57,7 +60,7 @@ public sealed class SandboxTests
         {
             await SandboxAsync(["--state", folder.Path, "--stop"]);
         }
-        Processes(folder.Path).ShouldBeEmpty();
+        await UntilNothingRunsAsync(folder.Path);
         return space;
     }
 
@@ -79,6 +82,13 @@ public sealed class SandboxTests
         var result = await CliWrap.Cli.Wrap(Path.Combine(RequirementsTests.RepositoryRoot(), "deploy", "sandbox")).WithArguments(arguments)
             .WithValidation(CommandResultValidation.None).ExecuteBufferedAsync(Encoding.UTF8, Stop);
         return result.ExitCode == 0 ? result.StandardOutput : throw new InvalidOperationException($"deploy/sandbox {string.Join(' ', arguments)}: {result.StandardOutput}{result.StandardError}");
+    }
+
+    // Who was killed is still there for a moment.
+    private static async Task UntilNothingRunsAsync(string folder)
+    {
+        for (var begun = Stopwatch.GetTimestamp(); Processes(folder) is { Count: > 0 } left; await Task.Delay(100, Stop))
+            if (Stopwatch.GetElapsedTime(begun) > Patience) left.ShouldBeEmpty();
     }
 
     private static List<string> Processes(string folder) =>
