@@ -40,8 +40,8 @@ public abstract class Conversations
     {
         await using var town = await OpenAsync();
         var alice = await town.CloneAsync("alice", Stop);
-        // Red the first time, green when it is run once more: the snapshot is the same, so the world outside must differ.
-        var change = await alice.Write(Pipelines.Path, Pipelines.Test).Write("test", Pipelines.Failing).PushAsync("Add sums", Stop);
+        // Red the first time, green when it is run once more: the change is the same, so the branch that it is merged with must differ.
+        var change = await alice.Write(Pipelines.Path, Pipelines.Test).Write("test", $"if [ -e mended ]; then {Pipelines.Passing}; else {Pipelines.Failing}; fi").PushAsync("Add sums", Stop);
         await change.UntilVerifiedAsync(-1, Stop);
         var red = await change.UntilSaidAsync("failed in commit", Stop);
         red.Body.ShouldStartWith("alice: patch set 1 failed in commit.");
@@ -51,10 +51,13 @@ public abstract class Conversations
         red.Body.ShouldContain("comment: recheck");
         (await change.AttentionAsync(Stop)).ShouldContain("alice");
 
-        await alice.Write("test", Pipelines.Passing).PushToBranchAsync("Mend the test on the branch", Stop);
+        await alice.ResetAsync("HEAD~1", Stop);
+        await alice.Write("mended", "yes\n").PushToBranchAsync("Mend it on the branch", Stop);
         await change.CommentAsync("bob", "recheck, please", Stop);
-        await change.UntilSaidAsync("Testing patch set 1: commit.", Stop);
-        (await change.SaidAsync(Stop)).Count(message => message.Text.Contains("failed in commit", StringComparison.Ordinal)).ShouldBe(1);
+        await change.UntilVerifiedAsync(+1, Stop);
+        var said = await change.SaidAsync(Stop);
+        said.Count(message => message.Text.Contains("Testing patch set 1: commit.", StringComparison.Ordinal)).ShouldBe(2);
+        said.Count(message => message.Text.Contains("failed in commit", StringComparison.Ordinal)).ShouldBe(1);
     }
 
     [Fact, Proves("FEEDBACK")]
