@@ -17,7 +17,7 @@ namespace WmfCi.Kubernetes.SelfTest;
 public sealed class ClusterSelfTest(SelfTestOptions options, IArtifactStore store, TimeProvider time)
 {
     /// <summary>How long the removal of what was made may take.</summary>
-    public static readonly TimeSpan CleanPatience = TimeSpan.FromSeconds(25);
+    public static readonly TimeSpan CleanPatience = TimeSpan.FromSeconds(90);
 
     private const int MaxApiAddresses = 4;
     private static readonly IPAddress Metadata = new([169, 254, 169, 254]);
@@ -172,8 +172,8 @@ public sealed class ClusterSelfTest(SelfTestOptions options, IArtifactStore stor
         {
             new ProbeStage("closed", image, [.. identity, .. Network(here.Closed), "processes processes 400"]),
             new ProbeStage("memory", image, [$"memory memory {2 * ProbeRun.MemoryBytes}"]),
-            // Kubelets look at disks only now and then.
-            new ProbeStage("disk", image, [$"disk disk {PodPaths.Work} {2 * ProbeRun.DiskBytes} 75"]) { Timeout = TimeSpan.FromSeconds(85) },
+            // Kubelets look at a pod's disk every one to two minutes, and ten seconds later at what they saw.
+            new ProbeStage("disk", image, [$"disk disk {PodPaths.Work} {2 * ProbeRun.DiskBytes} 140"]) { Timeout = TimeSpan.FromSeconds(150) },
             new ProbeStage("open", image, Network(here.Open)) { HasNetwork = true },
         };
         var probed = await run.RunAsync(small, stages, cancellationToken);
@@ -229,6 +229,6 @@ public sealed record SelfTestOptions
     /// <summary>The address of this machine at which pods reach it; null for the exchange's own, or else the one that looks towards the cluster.</summary>
     public IPAddress? Address { get; init; }
 
-    /// <summary>How long everything may take, the removal of what was made excepted. 100 s by default.</summary>
-    public TimeSpan Limit { get; init; } = TimeSpan.FromSeconds(100);
+    /// <summary>How long everything may take, the removal of what was made excepted. 180 s by default: kubelets take their time.</summary>
+    public TimeSpan Limit { get; init; } = TimeSpan.FromSeconds(180);
 }

@@ -56,7 +56,7 @@ internal sealed class ProbeRun(ClusterOptions cluster, IArtifactStore store, str
                 Creation = TimeSpan.FromSeconds(30),
                 Fetch = TimeSpan.FromSeconds(60),
                 Collect = TimeSpan.FromSeconds(60),
-                Silence = TimeSpan.FromSeconds(10),
+                Silence = TimeSpan.FromSeconds(30),
                 Overtime = TimeSpan.FromSeconds(5),
             },
         };

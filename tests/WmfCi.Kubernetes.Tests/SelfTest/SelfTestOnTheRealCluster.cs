@@ -20,7 +20,8 @@ public sealed class SelfTestOnTheRealCluster
         // The account may neither list nodes nor learn the server's address for pods, where it knows it by a tunnel only; and there is no LimitRange, and perhaps no DNS.
         checks.Where(check => check.State == CheckState.Skipped).Select(check => check.Name).ShouldBeSubsetOf(["nodes", "API server"]);
         var isEnforcing = await here.Client.IsAtLeastAsync(ServerAge.EnforcesPodSecurity, here.Token);
-        checks.Where(check => check.State == CheckState.Warned).Select(check => check.Name).ShouldBeSubsetOf(["limits", "network: true, names", .. isEnforcing ? [] : new[] { "namespace" }]);
+        // How soon a step begins says how busy this machine is.
+        checks.Where(check => check.State == CheckState.Warned).Select(check => check.Name).ShouldBeSubsetOf(["limits", "first step", "network: true, names", .. isEnforcing ? [] : new[] { "namespace" }]);
         string[] proven =
         [
             "account", .. isEnforcing ? ["namespace"] : Array.Empty<string>(), "rights too many", "quota for default", "worker default", "a stage", "service account", "steps' capabilities", "system calls", "new privileges", "the supervisor",
@@ -90,7 +91,6 @@ public sealed class SelfTestOnTheRealCluster
         var worker = options.Runner.Workers["default"];
         options = options with
         {
-            Limit = TimeSpan.FromSeconds(60),
             StageImage = "127.0.0.1:15000/no-such-image:1",
             Runner = options.Runner with
             {

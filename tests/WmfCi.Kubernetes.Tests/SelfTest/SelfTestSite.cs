@@ -11,7 +11,7 @@ namespace WmfCi.Kubernetes.Tests.SelfTest;
 /// <summary>A namespace for one self-test, and an account in it with rights that the test chooses.</summary>
 internal sealed class SelfTestSite : IAsyncDisposable
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(10);
     private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-test-").FullName;
     private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
     private readonly Site _site;
