@@ -8,8 +8,8 @@ namespace WmfCi.Kubernetes.Tests.Runner;
 /// <summary>Databases and the like beside a stage, on a real cluster.</summary>
 public sealed class ServiceTests
 {
-    // What a step says to get a page: images of languages have no common program for it. One that asks a pod that is gone is not answered at all, and asks for minutes.
-    private const string Get = "get() { timeout 6 bash -c \"exec 3<>/dev/tcp/$1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3\" | tail -n 1; }; ";
+    // What a step says to get a page: images of languages have no common program for it. A cluster may take a moment to let a new pod through; until then it is not answered at all, and would ask for minutes.
+    private const string Get = "get() { until page=$(timeout 6 bash -c \"exec 3<>/dev/tcp/$1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3\" | tail -n 1) && [ -n \"$page\" ]; do sleep 0.1; done; echo \"$page\"; }; ";
 
     [Fact]
     public async Task Services_are_reached_by_name_and_what_they_printed_is_kept_and_they_are_gone_after()
