@@ -9,18 +9,20 @@ internal sealed class Relay(int to) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<Connection, byte> _connections = new();
     private readonly CancellationTokenSource _stopping = new();
+    // Whoever is bound keeps others from a port, listening or not; without it somebody else could have it while nothing listens here.
+    private readonly Socket _place = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private TcpListener? _listener;
     private Task _accepting = Task.CompletedTask;
 
-    public int Port { get; private set; }
+    public int Port => ((IPEndPoint)_place.LocalEndPoint!).Port;
 
     public int Connections => _connections.Count;
 
     public void Open()
     {
+        if (!_place.IsBound) _place.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener = new TcpListener(IPAddress.Loopback, Port);
         _listener.Start();
-        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
         _accepting = AcceptAsync(_listener);
     }
 
@@ -47,6 +49,7 @@ internal sealed class Relay(int to) : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         await CloseAsync();
+        _place.Dispose();
         _stopping.Dispose();
     }
 
