@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Formats.Tar;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using k8s;
 using k8s.Models;
@@ -40,18 +42,20 @@ internal sealed class Worksite : IAsyncDisposable
     private static int _runs = Random.Shared.Next(1_000_000);
     private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-test-").FullName;
     private readonly CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+    private readonly Socket _place;
 
     private Worksite(Site site, Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure)
     {
         _limit.CancelAfter(Bound);
         Site = site;
+        _place = PlaceAt(site.Host);
         Store = new FolderStore(Path.Combine(_folder, "store"));
         Cluster = Open(site, $"test-{Guid.NewGuid():N}"[..24]);
         var options = Some.Options with
         {
             Namespace = Cluster.Namespace,
             Image = site.PodImage,
-            Exchange = new ExchangeOptions(new Uri($"http://{site.Host}:{FreePort(site.Host)}/"), null),
+            Exchange = new ExchangeOptions(new Uri($"http://{site.Host}:{PortOf(_place)}/"), null),
             StopGrace = TimeSpan.FromSeconds(2),
             Collection = new Workspaces.CollectionBounds { MaxTotalBytes = 64L << 20, MaxFileBytes = 32L << 20 },
         };
@@ -153,6 +157,7 @@ internal sealed class Worksite : IAsyncDisposable
         using (var cluster = Open(Site, space)) await DeleteAsync(cluster.Client, space);
         Cluster.Dispose();
         _limit.Dispose();
+        _place.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -162,7 +167,7 @@ internal sealed class Worksite : IAsyncDisposable
         {
             await client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: CancellationToken.None);
         }
-        catch (k8s.Autorest.HttpOperationException error) when (error.Response.StatusCode is System.Net.HttpStatusCode.NotFound or System.Net.HttpStatusCode.Conflict)
+        catch (k8s.Autorest.HttpOperationException error) when (error.Response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
         {
             // The test did it.
         }
@@ -175,10 +180,19 @@ internal sealed class Worksite : IAsyncDisposable
     /// <summary>A port of an address that nothing listens at.</summary>
     public static int FreePort(string host)
     {
-        using var probe = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Parse(host), 0);
-        probe.Start();
-        return ((System.Net.IPEndPoint)probe.LocalEndpoint).Port;
+        using var probe = PlaceAt(host);
+        return PortOf(probe);
     }
+
+    // Whoever is bound keeps others from the port, listening or not: runners come and go, and pods know one address.
+    private static Socket PlaceAt(string host)
+    {
+        var place = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        place.Bind(new IPEndPoint(IPAddress.Parse(host), 0));
+        return place;
+    }
+
+    private static int PortOf(Socket place) => ((IPEndPoint)place.LocalEndPoint!).Port;
 
     private async Task<string> SnapshotAsync((string Name, string Text)[] files)
     {
