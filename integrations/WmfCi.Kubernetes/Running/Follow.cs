@@ -44,6 +44,9 @@ internal sealed class Follow(RunnerParts parts, AttemptSpec spec, StageLimits li
             if (!over.IsCollected) await EndAsync(over, detach);
             _pump.End();
             await Task.WhenAny(pump, Task.Delay(LogPatience, parts.Time, pumping.Token));
+            // One that is still at it would tell its rest in the midst of the complete log.
+            await pumping.CancelAsync();
+            await pump.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (over.Kind != OutcomeKind.Stopped && !spec.Stage.Services.IsEmpty) await TellServicesAsync(detach);
             return await ReportAsync(over, detach);
         }
