@@ -114,11 +114,11 @@ internal sealed class ApiServer(ObjectStore store, Faults faults, LogEndpoint lo
                     foreach (var item in store.List(resource, space).Items.Where(call.Selectors.Match)) Deletion.Delete(store, resource, item, options, !call.IsDry);
                     return (200, new JsonObject { ["kind"] = "Status", ["apiVersion"] = "v1", ["status"] = "Success" });
                 }
-                var gone = store.Get(resource, space, name);
-                store.Locked(() =>
+                var gone = store.Locked(() =>
                 {
-                    Deletion.Delete(store, resource, gone, options, !call.IsDry);
-                    return true;
+                    var item = store.Get(resource, space, name);
+                    Deletion.Delete(store, resource, item, options, !call.IsDry);
+                    return item;
                 });
                 // A pod is answered with as it was, at once or not.
                 if (resource == Resource.Pods) return (200, store.Find(resource, space, name) ?? gone.Copy());

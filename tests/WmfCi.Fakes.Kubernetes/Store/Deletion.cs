@@ -24,8 +24,8 @@ internal static class Deletion
         else store.Remove(resource, item);
     }
 
-    /// <summary>Removes what nobody owns any more, and what waited for that.</summary>
-    public static void Collect(ObjectStore store)
+    /// <summary>Removes what nobody owns any more, and what waited for that. It looks at one moment: an owner that is made between two looks would be taken for gone.</summary>
+    public static void Collect(ObjectStore store) => store.Locked(() =>
     {
         var all = Resource.All.SelectMany(resource => store.List(resource, null).Items.Select(item => (Resource: resource, Item: item))).ToArray();
         var uids = all.Select(entry => entry.Item.Uid()).ToHashSet(StringComparer.Ordinal);
@@ -40,7 +40,8 @@ internal static class Deletion
             if (!Owned(store, item).Any()) store.TryChange(resource, item, copy => WithoutFinalizer(copy, Foreground));
         }
         foreach (var (_, space) in all.Where(entry => entry.Resource == Resource.Namespaces && entry.Item.IsDeleting())) Empty(store, space, all);
-    }
+        return true;
+    });
 
     private static IEnumerable<string> Finalizers(JsonObject item) => (item.At("metadata", "finalizers") as JsonArray)?.Select(finalizer => finalizer!.ToString()) ?? [];
 
