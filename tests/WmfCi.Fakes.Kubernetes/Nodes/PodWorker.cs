@@ -113,10 +113,13 @@ internal sealed class PodWorker : IAsyncDisposable
             await StartAsync(record);
             var ending = EndAsync(record);
             using var probing = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
-            if (!record.IsInit) _ = ProbeAsync(record, probing.Token);
+            var probes = record.IsInit ? Task.CompletedTask : ProbeAsync(record, probing.Token);
             await using var stop = _stopping.Token.UnsafeRegister(state => _ = ((ContainerRecord)state!).Process!.StopAsync(_grace), record);
             await ending;
             await probing.CancelAsync();
+            // What a probe found a moment ago is not told after the end.
+            await probes.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            record.IsReady &= record.IsInit;
             Report(null);
             _stopping.Token.ThrowIfCancellationRequested();
             if (policy == "Never" || (record.Exit == 0 && (policy == "OnFailure" || record.IsInit))) return;
