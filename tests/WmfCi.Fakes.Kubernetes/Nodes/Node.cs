@@ -62,10 +62,11 @@ public sealed class Node : IAsyncDisposable
     {
         var (item, worker) = Find(space, pod);
         await worker.LoseAsync();
-        SetDisruption(item, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
+        // At once: whoever sees a part of it may have the pod deleted before the rest is said.
         _store.TryChange(Resource.Pods, item, copy =>
         {
             var status = copy.Ensure("status");
+            Condition(status, "DisruptionTarget", true, _store.Time.GetUtcNow().Seconds(), "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
             (status["reason"], status["message"]) = ("NodeLost", "Node stand-in which was running pod is unresponsive");
             Condition(status, "Ready", false, _store.Time.GetUtcNow().Seconds(), "NodeStatusUnknown");
             copy.Ensure("metadata")["deletionTimestamp"] = _store.Time.GetUtcNow().Seconds();
@@ -196,10 +197,4 @@ public sealed class Node : IAsyncDisposable
         var item = _store.Get(Resource.Pods, space, pod);
         return (item, _workers[item.Uid()]);
     }
-
-    private void SetDisruption(JsonObject pod, string reason, string message) => _store.TryChange(Resource.Pods, pod, copy =>
-    {
-        Condition(copy.Ensure("status"), "DisruptionTarget", true, _store.Time.GetUtcNow().Seconds(), reason, message);
-        return copy;
-    });
 }
