@@ -43,9 +43,10 @@ internal sealed class ControllerLoop : IAsyncDisposable
             while (true)
             {
                 await await Task.WhenAny(tick, coming);
-                if (tick.IsCompleted) tick = timer.WaitForNextTickAsync(_stopping.Token).AsTask();
+                var isTime = tick.IsCompleted;
+                if (isTime) tick = timer.WaitForNextTickAsync(_stopping.Token).AsTask();
+                Act(isTime);
                 if (coming.IsCompleted) coming = _events.Reader.WaitToReadAsync(_stopping.Token).AsTask();
-                Act();
             }
         }
         catch (OperationCanceledException)
@@ -54,14 +55,17 @@ internal sealed class ControllerLoop : IAsyncDisposable
         }
     }
 
-    private void Act()
+    private void Act(bool isTime)
     {
-        var isStructural = false;
+        var (isNews, isStructural) = (isTime, false);
         while (_events.Reader.TryRead(out var happened))
         {
+            // What is only told changes nothing; a Job without room tells of every try, and would be tried again for having told it.
+            isNews |= happened.Resource != Resource.Events;
             if (happened.Resource == Resource.Pods) _node.See(happened);
             isStructural |= happened.Before is null || happened.After is null || happened.Before.IsDeleting() != happened.After.IsDeleting();
         }
+        if (!isNews && !isStructural) return;
         Jobs.Reconcile();
         _node.Schedule();
         foreach (var quota in _store.List(Resource.Quotas, null).Items)
