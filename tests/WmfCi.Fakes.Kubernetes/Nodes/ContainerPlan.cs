@@ -80,9 +80,9 @@ internal sealed partial class ContainerPlan(ObjectStore store, JsonObject pod, J
     private static string Expand(string text, Dictionary<string, string> environment) =>
         Reference().Replace(text, match => match.Value.StartsWith("$$", StringComparison.Ordinal) ? match.Value[1..] : environment.GetValueOrDefault(match.Groups["name"].Value, match.Value));
 
-    [GeneratedRegex(@"^metadata\.(?<map>labels|annotations)\['(?<key>[^']+)'\]$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^metadata\.(?<map>labels|annotations)\['(?<key>[^']+)'\]$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Keyed();
 
-    [GeneratedRegex(@"\$?\$\((?<name>[-._a-zA-Z0-9]+)\)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\$?\$\((?<name>[-._a-zA-Z0-9]+)\)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Reference();
 }

@@ -38,9 +38,9 @@ internal sealed partial class Selectors(string? labels, string? fields, string? 
         return at < 0 ? (term, null, true) : (term[..at].Trim(), term[at..].TrimStart('!', '=').Trim(), isEqual);
     }
 
-    [GeneratedRegex(@"(?:[^,(]|\([^)]*\))+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"(?:[^,(]|\([^)]*\))+", RegexOptions.None, 60_000)]
     private static partial Regex Terms();
 
-    [GeneratedRegex(@"^(?<key>\S+)\s+(?<not>not)?in\s*\((?<values>[^)]*)\)$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(?<key>\S+)\s+(?<not>not)?in\s*\((?<values>[^)]*)\)$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Set();
 }
