@@ -21,7 +21,8 @@ internal sealed class Counter : IAsyncDisposable
 {
     public const string Name = "r1-commit-a1-0123456789", Other = "r2-commit-a1-0123456789", Fetch = "fetch-token", Collect = "collect-token", Pod = "0a1b-pod", OtherPod = "2c3d-pod";
     private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-test-").FullName;
-    private readonly HttpClient _client = new();
+    // Who waits less sends what is refused, and may hear no answer but a broken connection.
+    private readonly HttpClient _client = new(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) });
     private ExchangeServer _server = null!;
 
     private Counter() => Store = new FolderStore(_folder);
