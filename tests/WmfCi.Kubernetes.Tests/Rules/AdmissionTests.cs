@@ -6,7 +6,7 @@ namespace WmfCi.Kubernetes.Tests.Rules;
 public sealed class AdmissionTests
 {
     // Who is never let in would wait for ever.
-    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
     private static readonly Demand One = new() { Pods = 1, CpuMillis = 500, MemoryBytes = 1L << 30, DiskBytes = 1L << 30 };
 
     [Fact]
