@@ -19,8 +19,8 @@ internal static class Deletion
         var policy = options.Text("propagationPolicy") ?? (resource == Resource.Jobs ? "Orphan" : "Background");
         if (policy == "Orphan") Orphan(store, item);
         var needsWait = policy == "Foreground" && Owned(store, item).Any();
-        if (needsWait || ObjectStore.HasFinalizers(item) || resource == Resource.Namespaces) Mark(store, resource, item, 0, needsWait);
-        else if (resource == Resource.Pods && IsAlive(item) && Grace(item, options) is > 0 and var grace) Mark(store, resource, item, grace, false);
+        var grace = resource == Resource.Pods && IsAlive(item) ? Grace(item, options) : 0;
+        if (needsWait || ObjectStore.HasFinalizers(item) || resource == Resource.Namespaces || grace > 0) Mark(store, resource, item, grace, needsWait);
         else store.Remove(resource, item);
     }
 

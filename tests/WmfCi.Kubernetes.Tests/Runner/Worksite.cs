@@ -154,18 +154,18 @@ internal sealed class Worksite : IAsyncDisposable
     {
         var space = Namespace;
         await Runner.DisposeAsync();
-        using (var cluster = Open(Site, space)) await DeleteAsync(cluster.Client, space);
+        using (var cluster = Open(Site, space)) await DeleteAsync(cluster, space);
         Cluster.Dispose();
         _limit.Dispose();
         _place.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
-    private static async Task DeleteAsync(k8s.Kubernetes client, string space)
+    private static async Task DeleteAsync(K8sCluster cluster, string space)
     {
         try
         {
-            await client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: CancellationToken.None);
+            await cluster.Retries.RunAsync(token => cluster.Client.CoreV1.DeleteNamespaceAsync(space, cancellationToken: token), CancellationToken.None);
         }
         catch (k8s.Autorest.HttpOperationException error) when (error.Response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
         {
