@@ -1,5 +1,6 @@
 using k8s;
 using k8s.Models;
+using WmfCi.Fakes;
 using WmfCi.Fakes.Kubernetes;
 
 namespace WmfCi.Kubernetes.Tests;
@@ -34,7 +35,7 @@ public sealed class NodeFaultTests : IAsyncLifetime
     public async Task A_log_is_whole_though_the_connection_breaks_and_answers_end_early()
     {
         await _space.PodAsync("cut", Frames);
-        await RunningAsync("cut");
+        await _pods.WaitForAsync("cut", pod => StateOf(pod) is { Running: not null } or { Terminated: not null }, _space.Token);
         _standIn.Faults.CutLogsAfter = 3000;
         using var ended = new CancellationTokenSource();
         var log = LogFollower.OfStep(_space.Cluster, new LogSource("cut", "main"), 0);
@@ -53,14 +54,19 @@ public sealed class NodeFaultTests : IAsyncLifetime
     [Fact]
     public async Task A_log_that_falls_silent_at_a_rotation_is_asked_for_again()
     {
-        await _space.PodAsync("silent", Frames + "; exec sleep 600");
+        using var folder = new TempFolder();
+        var told = folder.Write("told", "");
+        _standIn.Node.Images[Needs.Image] = new() { Files = new Dictionary<string, string> { ["/told"] = told } };
+        await _space.PodAsync("silent", "echo 0+line; until [ -s /told ]; do sleep 0.05; done; echo 5+line; exec sleep 600");
         await RunningAsync("silent");
         _standIn.Faults.HangLogs = true;
         var log = LogFollower.OfStep(_space.Cluster, new LogSource("silent", "main"), 0);
         await foreach (var piece in log.ReadAsync(CancellationToken.None, _space.Token))
         {
             piece.Missing.ShouldBe(0);
-            if (log.Next == AllLines.Length) break;
+            if (log.Next == 10) break;
+            // The stream that told the first line tells no other.
+            await File.WriteAllTextAsync(told, "yes", _space.Token);
         }
         log.Connections.ShouldBeGreaterThan(1);
     }
@@ -134,9 +140,19 @@ public sealed class NodeFaultTests : IAsyncLifetime
     public async Task A_pod_whose_image_is_missing_waits_for_it()
     {
         _standIn.Node.LoseImage(Needs.Image);
+        // Who is told of the newest state may miss one that lasts a moment; a watch from before has them all.
+        var all = new ObjectStream<V1Pod>(_space.Cluster, new ReflectorOptions(), trim: null, heard: () => { });
+        var (before, _) = await all.ListAsync(_space.Token);
         await _space.PodAsync("no-image", "true");
-        await _pods.WaitForAsync("no-image", pod => StateOf(pod)?.Waiting?.Reason == "ErrImagePull", _space.Token);
         await _pods.WaitForAsync("no-image", pod => StateOf(pod)?.Waiting?.Reason == "ImagePullBackOff", _space.Token);
+        var reasons = new List<string?>();
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(_space.Token);
+        await Should.ThrowAsync<OperationCanceledException>(all.WatchAsync(before, TimeSpan.FromMinutes(3), (_, pod) =>
+        {
+            reasons.Add(StateOf(pod)?.Waiting?.Reason);
+            if (reasons[^1] == "ImagePullBackOff") enough.Cancel();
+        }, enough.Token));
+        reasons.ShouldContain("ErrImagePull");
         _standIn.Node.FindImage(Needs.Image);
         await _pods.WaitForAsync("no-image", pod => pod?.Status.Phase == "Succeeded", _space.Token);
     }
@@ -166,7 +182,8 @@ public sealed class NodeFaultTests : IAsyncLifetime
     [Fact]
     public async Task A_pod_that_is_deleted_may_tidy_up_first()
     {
-        await _space.PodAsync("tidies", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done");
+        // A finalizer keeps it until its last word was heard.
+        await _space.PodAsync("tidies", "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done", finalizer: "test.invalid/heard");
         await RunningAsync("tidies");
         var log = LogFollower.OfService(_space.Cluster, new LogSource("tidies", "main"));
         await using var pieces = log.ReadAsync(CancellationToken.None, _space.Token).GetAsyncEnumerator(_space.Token);
@@ -175,6 +192,7 @@ public sealed class NodeFaultTests : IAsyncLifetime
         await _space.Client.CoreV1.DeleteNamespacedPodAsync("tidies", _space.Name, gracePeriodSeconds: 20, cancellationToken: _space.Token);
         await pieces.MoveNextAsync();
         Text(pieces.Current).ShouldBe("bye\n");
+        await _space.Client.CoreV1.PatchNamespacedPodAsync(new V1Patch("""{"metadata":{"finalizers":null}}""", V1Patch.PatchType.MergePatch), "tidies", _space.Name, cancellationToken: _space.Token);
         (await pieces.MoveNextAsync()).ShouldBeFalse();
         log.Ending.ShouldBe(LogEnding.PodGone);
     }
