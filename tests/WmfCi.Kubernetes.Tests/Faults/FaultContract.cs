@@ -90,7 +90,9 @@ public abstract class FaultContract
     public async Task A_second_pod_of_an_attempt_runs_nothing()
     {
         await using var here = await Ground.OpenAsync(Where());
-        var trial = await here.BeginAsync(here.Ordinary("sleep 3"));
+        // However long the second takes, the first is not over before.
+        var hold = here.Store.HoldFiles();
+        var trial = await here.BeginAsync(here.Ordinary("sleep 1"));
         await trial.PrintedAsync("one");
         var job = await here.Here.Client.BatchV1.ReadNamespacedJobAsync(trial.Name, here.Space, cancellationToken: here.Token);
         var metadata = job.Spec.Template.Metadata;
@@ -99,6 +101,7 @@ public abstract class FaultContract
         foreach (var label in metadata.Labels.Keys.Where(label => label.Contains("job-name", StringComparison.Ordinal) || label.Contains("controller-uid", StringComparison.Ordinal)).ToList()) metadata.Labels.Remove(label);
         await here.Here.Client.CoreV1.CreateNamespacedPodAsync(new V1Pod { Metadata = metadata, Spec = job.Spec.Template.Spec }, here.Space, cancellationToken: here.Token);
         await here.PodAsync(pod => pod.Metadata.Name == "second" && Ground.StateOf(pod, "fetch")?.Running is not null);
+        hold.Release();
         await here.IsUndisturbedAsync(trial);
         // Its Job takes it away when the first has come to its end.
         var pods = await here.Here.Client.CoreV1.ListNamespacedPodAsync(here.Space, fieldSelector: "metadata.name=second", cancellationToken: here.Token);

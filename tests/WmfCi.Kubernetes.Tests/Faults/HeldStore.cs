@@ -14,6 +14,21 @@ internal sealed class HeldStore : IArtifactStore
     /// <summary>Before something is opened; null for nothing.</summary>
     public Func<Task>? BeforeOpen { get; set; }
 
+    /// <summary>Stops whatever is stored after an attempt's orders, which are the first: its steps are over then, and it is not.</summary>
+    public Hold HoldFiles()
+    {
+        var hold = new Hold();
+        BeforeFiles(hold.StopAsync);
+        return hold;
+    }
+
+    /// <summary>The same, for doing something else.</summary>
+    public void BeforeFiles(Func<Task> before)
+    {
+        var puts = 0;
+        BeforePut = () => Interlocked.Increment(ref puts) == 1 ? Task.CompletedTask : before();
+    }
+
     public async Task<Blob> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken)
     {
         if (BeforePut is { } before) await before().WaitAsync(cancellationToken);

@@ -162,10 +162,8 @@ public sealed class PodFaultTests : IAsyncLifetime
     [Fact]
     public async Task A_pod_that_is_deleted_while_its_files_are_stored_is_nobodys_fault()
     {
-        var hold = new Hold();
-        var trial = await _here.BeginAsync(_here.Ordinary("sleep 0.2"));
-        await trial.PrintedAsync("one");
-        _here.Store.BeforePut = hold.StopAsync;
+        var hold = _here.Store.HoldFiles();
+        var trial = await _here.BeginAsync();
         await hold.Reached;
         await DeletePodAsync(await _here.RunsAsync("collect"));
         await FailsAsync(trial, OutcomeKind.InfrastructureFailed, "");

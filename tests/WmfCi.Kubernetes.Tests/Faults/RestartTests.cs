@@ -58,10 +58,8 @@ public sealed class RestartTests
     public async Task While_files_are_stored()
     {
         await using var here = await Ground.OpenAsync();
-        var hold = new Hold();
-        var trial = await here.BeginAsync(here.Ordinary("sleep 0.2"));
-        await trial.PrintedAsync("one");
-        here.Store.BeforePut = hold.StopAsync;
+        var hold = here.Store.HoldFiles();
+        var trial = await here.BeginAsync();
         await hold.Reached;
         hold.Release();
         await here.EndsAsUndisturbedAsync(await here.RestartAsync(trial));

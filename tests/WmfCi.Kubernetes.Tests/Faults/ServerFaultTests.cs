@@ -53,10 +53,8 @@ public sealed class ServerFaultTests
     public async Task A_server_that_goes_while_files_are_stored_is_waited_for()
     {
         await using var here = await Ground.OpenAsync();
-        var hold = new Hold();
-        var trial = await here.BeginAsync(here.Ordinary("sleep 0.2"));
-        await trial.PrintedAsync("one");
-        here.Store.BeforePut = hold.StopAsync;
+        var hold = here.Store.HoldFiles();
+        var trial = await here.BeginAsync();
         await hold.Reached;
         await here.StandIn.StopApiAsync();
         hold.Release();

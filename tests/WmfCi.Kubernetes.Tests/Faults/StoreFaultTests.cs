@@ -11,13 +11,13 @@ public sealed class StoreFaultTests
         await using var here = await Ground.OpenAsync();
         var full = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var refused = 0;
-        var trial = await here.BeginAsync(here.Ordinary("sleep 0.2"));
-        await trial.PrintedAsync("one");
-        here.Store.BeforePut = () =>
+        here.Store.BeforeFiles(() =>
         {
-            if (Interlocked.Increment(ref refused) == 3) full.SetResult();
-            return refused > 3 ? Task.CompletedTask : throw new IOException("No space left on device");
-        };
+            var tries = Interlocked.Increment(ref refused);
+            if (tries == 3) full.SetResult();
+            return tries > 3 ? Task.CompletedTask : throw new IOException("No space left on device");
+        });
+        var trial = await here.BeginAsync();
         await full.Task.WaitAsync(here.Token);
         await here.EndsAsUndisturbedAsync(trial);
     }

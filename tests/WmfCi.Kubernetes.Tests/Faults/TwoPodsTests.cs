@@ -23,10 +23,12 @@ public sealed class TwoPodsTests
     public async Task A_second_pod_waits_and_goes_with_the_first()
     {
         await using var here = await Ground.OpenAsync();
+        var hold = here.Store.HoldFiles();
         var trial = await here.BeginAsync(here.Ordinary("sleep 1"));
         await trial.PrintedAsync("one");
         var second = here.StandIn.DuplicatePod(here.Space, trial.Name);
         await here.PodAsync(pod => pod.Metadata.Name == second && Ground.StateOf(pod, "fetch")?.Running is not null);
+        hold.Release();
         await here.EndsAsUndisturbedAsync(trial);
     }
 
