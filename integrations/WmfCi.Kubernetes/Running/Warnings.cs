@@ -37,9 +37,9 @@ internal sealed class Warnings(RunnerParts parts)
             Latest = text;
             return isNews;
         }
-        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException)
+        catch (Exception error) when (error is HttpOperationException or HttpRequestException or IOException or TimeoutException || (error is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // A hint less; what counts stands in the pod's state.
+            // A hint less; what counts stands in the pod's state. The library tells by a cancellation that the server did not answer in time.
             return false;
         }
     }
