@@ -84,7 +84,7 @@ public sealed class EffectWorkersTests : ShellTest
     public async Task A_claim_that_somebody_else_took_records_nothing()
     {
         await WishAsync(Read(1));
-        var done = new TaskCompletionSource();
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var workers = await StartAsync(async (_, _, _) =>
         {
             await ExecuteAsync("update effects set epoch = epoch + 1, claimed_until = now() + interval '1 hour'");
@@ -119,7 +119,7 @@ public sealed class EffectWorkersTests : ShellTest
     public async Task A_wish_to_stop_reaches_what_runs_here_at_once()
     {
         await WishAsync(Read(1));
-        var (began, stopped) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (began, stopped) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         using var workers = await StartAsync(async (_, stop, cancellationToken) =>
         {
             began.SetResult();
@@ -137,7 +137,7 @@ public sealed class EffectWorkersTests : ShellTest
     public async Task A_wish_to_stop_of_which_nobody_told_is_found_when_the_claim_is_renewed()
     {
         await WishAsync(Read(1));
-        var (began, stopped) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var (began, stopped) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         using var workers = await StartAsync(async (_, stop, cancellationToken) =>
         {
             began.SetResult();
@@ -166,7 +166,7 @@ public sealed class EffectWorkersTests : ShellTest
     public async Task A_worker_that_is_shut_down_hands_its_work_over_at_once()
     {
         await WishAsync(Read(1));
-        var began = new TaskCompletionSource();
+        var began = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var workers = await StartAsync(async (_, _, cancellationToken) =>
         {
             began.SetResult();
@@ -182,7 +182,7 @@ public sealed class EffectWorkersTests : ShellTest
     public async Task A_peer_that_asks_for_no_wait_at_all_is_not_asked_without_a_pause()
     {
         await WishAsync(Read(1));
-        var tried = new TaskCompletionSource();
+        var tried = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var workers = await StartAsync((_, _, _) =>
         {
             tried.TrySetResult();

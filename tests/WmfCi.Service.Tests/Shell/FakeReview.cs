@@ -11,7 +11,7 @@ internal sealed class FakeReview : ICodeReview
 {
     public Channel<string> Lines { get; private set; } = Channel.CreateUnbounded<string>();
 
-    public TaskCompletionSource Listening { get; } = new();
+    public TaskCompletionSource Listening { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public int Connections { get; private set; }
 

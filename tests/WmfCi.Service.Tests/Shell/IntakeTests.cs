@@ -17,7 +17,7 @@ public sealed class IntakeTests : ShellTest
     private StreamListener Listener(string holder, bool hasStream = true)
     {
         var options = Options(holder) with { HasStream = hasStream };
-        return new StreamListener(_review, Inbox, new Leases(Source), new CatchUp(_review, Inbox, Facts, options, TimeProvider.System), options, Surroundings());
+        return new StreamListener(_review, Inbox, new Leases(Source, Times), new CatchUp(_review, Inbox, Facts, options, TimeProvider.System), options, Surroundings());
     }
 
     private static IntakeOptions Options(string holder) => new(holder, TimeSpan.FromHours(1), TimeSpan.FromMinutes(1), project => project != "secret");
