@@ -135,13 +135,15 @@ public sealed class WorkTreeRunTests : IDisposable
     [Fact]
     public async Task Stopped_it_leaves_nothing_running_and_nothing_behind()
     {
-        await _desk.CommitAsync((".pipeline/config.yaml", "image: host\ncommit:\n  - sleep 100041 & sleep 100041\n"));
+        // Other runs of these tests may have sleepers of their own.
+        var mark = $"wmfci-mark-{Guid.NewGuid():N}";
+        await _desk.CommitAsync((".pipeline/config.yaml", $"image: host\ncommit:\n  - touch {mark}; tail -f {mark} & tail -f {mark}\n"));
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var running = _desk.RunAsync(stop.Token);
         await _desk.UntilSaidAsync("==> commit", Cancel);
         await stop.CancelAsync();
         (await running).ShouldBe(LocalCommand.Interrupted);
-        Directory.EnumerateDirectories("/proc").Where(folder => Command(folder).Contains("100041", StringComparison.Ordinal)).ShouldBeEmpty();
+        Directory.EnumerateDirectories("/proc").Where(folder => Command(folder).Contains(mark, StringComparison.Ordinal)).ShouldBeEmpty();
         Directory.EnumerateFileSystemEntries(Path.Combine(_desk.Cache, "work", "attempts")).ShouldBeEmpty();
     }
 
