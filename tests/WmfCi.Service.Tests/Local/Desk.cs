@@ -100,7 +100,7 @@ internal sealed class Desk : IDisposable
                 if (Text.Contains(text, StringComparison.Ordinal)) return Task.CompletedTask;
                 var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _awaited.Add((text, seen));
-                return seen.Task.WaitAsync(TimeSpan.FromSeconds(60), cancellationToken);
+                return seen.Task.WaitAsync(TimeSpan.FromMinutes(3), cancellationToken);
             }
         }
     }
