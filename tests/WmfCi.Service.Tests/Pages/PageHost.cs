@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
@@ -22,6 +23,8 @@ namespace WmfCi.Service.Tests.Pages;
 /// <summary>The pages on a real server and a real database.</summary>
 internal sealed class PageHost : IAsyncDisposable
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan s_askedEvery = TimeSpan.FromMilliseconds(20);
     private readonly PrivateDatabase _database;
     private readonly WebApplication _app;
 
@@ -126,6 +129,17 @@ internal sealed class PageHost : IAsyncDisposable
 
     public async Task<string> TextAsync(string path) => await Http.GetStringAsync(new Uri(path, UriKind.Relative), Cancel);
 
+    /// <summary>Waits for a fact of which nobody tells.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> fact)
+    {
+        using var timer = new PeriodicTimer(s_askedEvery);
+        for (var begun = TimeProvider.System.GetTimestamp(); !await fact();)
+        {
+            TimeProvider.System.GetElapsedTime(begun).ShouldBeLessThan(s_patience);
+            await timer.WaitForNextTickAsync(Cancel);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
@@ -140,10 +154,10 @@ internal sealed class PageHost : IAsyncDisposable
     }
 }
 
-/// <summary>A store in memory.</summary>
+/// <summary>A store in memory; the pages' requests read it while a test adds to it.</summary>
 internal sealed class MemoryStore : IArtifactStore
 {
-    private readonly Dictionary<string, byte[]> _blobs = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte[]> _blobs = new(StringComparer.Ordinal);
 
     public string Add(byte[] bytes)
     {
@@ -152,7 +166,7 @@ internal sealed class MemoryStore : IArtifactStore
         return digest;
     }
 
-    public void Forget(string digest) => _blobs.Remove(digest);
+    public void Forget(string digest) => _blobs.TryRemove(digest, out _);
 
     public async Task<Blob> PutAsync(Stream content, long maxBytes, CancellationToken cancellationToken)
     {

@@ -117,7 +117,8 @@ public sealed class SafetyTests
     {
         await using var host = await PageHost.StartAsync();
         (await host.TextAsync("/health/ready")).ShouldBe("ready\n");
-        (await host.TextAsync("/metrics")).ShouldContain("wmfci_page_seconds_bucket{route=\"/health/ready\",status=\"200\"");
+        // A page is counted when all of it is sent, which is after its reader may have it.
+        await PageHost.UntilAsync(async () => (await host.TextAsync("/metrics")).Contains("wmfci_page_seconds_bucket{route=\"/health/ready\",status=\"200\"", StringComparison.Ordinal));
     }
 
     private static async Task<(HttpStatusCode Status, string Body, string Headers)> AnswerAsync(PageHost host, string path)
