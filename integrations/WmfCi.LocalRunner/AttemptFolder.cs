@@ -49,8 +49,9 @@ internal sealed class AttemptFolder
     /// <param name="owner">Who owns what steps may write; null for this process's own user.</param>
     public static AttemptFolder Of(string workFolder, AttemptId id, int? owner)
     {
-        // A stage's id may hold anything, so it takes part as a hash only.
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id.ToString())));
+        // A stage's id may hold anything, so it takes part as a hash only; the folder does too, since control groups and containers are the whole machine's, and
+        // another service on it counts its runs from 1 as well.
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{workFolder}\n{id}")));
         return new AttemptFolder(workFolder, $"{id.Run}-{id.Number}-{hash[..16]}", owner);
     }
 
