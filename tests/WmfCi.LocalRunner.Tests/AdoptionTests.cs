@@ -145,7 +145,8 @@ public sealed class AdoptionTests
         Assert.SkipWhen(folder is null, "only another test starts it");
         await using var bench = new Bench(folder: folder);
         var told = new Told();
-        var spec = await bench.SpecAsync(Bench.StageOf("echo ready; tail -f /dev/null; true")) with { Id = ChildAttempt };
+        // The shell waits by itself: a child of it would look like a second one until it runs a program of its own.
+        var spec = await bench.SpecAsync(Bench.StageOf("mkfifo /tmp/pipe; exec 3<>/tmp/pipe; echo ready; read word <&3")) with { Id = ChildAttempt };
         var running = bench.Runner.RunAsync(spec, told, Bench.Patience);
         await told.PrintedAsync("ready");
         await using var output = Console.OpenStandardOutput();

@@ -61,11 +61,15 @@ public sealed class HostileStepTests
         Needs.Root();
         await using var bench = new Bench();
         var told = new Told();
-        var spec = await bench.SpecAsync(Bench.StageOf("echo ready; tail -f /dev/null; true"));
+        // The shell has no child that would still look like it and end meanwhile.
+        var spec = await bench.SpecAsync(Bench.StageOf("mkfifo /tmp/pipe; exec 3<>/tmp/pipe; echo ready; read word <&3"));
         var running = bench.Runner.RunAsync(spec, told, Bench.Patience);
         await told.PrintedAsync("ready");
         var users = Directory.EnumerateDirectories("/proc").Select(folder => Path.Combine(folder, "cmdline")).Where(File.Exists)
-            .Where(file => Read(file) == "/bin/sh\0-e\0/.wmfci-step\0").Select(file => Read(Path.Combine(Path.GetDirectoryName(file)!, "status")).Split('\n').First(line => line.StartsWith("Uid:", StringComparison.Ordinal))).ToList();
+            .Where(file => Read(file) == "/bin/sh\0-e\0/.wmfci-step\0").Select(file => Path.GetDirectoryName(file)!)
+            // Those of other tests end while they are looked at.
+            .Where(process => Read(Path.Combine(process, "mountinfo")).Contains($"{Path.GetFileName(bench.Folder)}/run/attempts", StringComparison.Ordinal))
+            .Select(process => Read(Path.Combine(process, "status")).Split('\n').First(line => line.StartsWith("Uid:", StringComparison.Ordinal))).ToList();
         await bench.Runner.StopAsync(spec.Id, Bench.Patience);
         await running;
         var user = bench.Options.StepUser;
@@ -132,7 +136,7 @@ public sealed class HostileStepTests
         var begun = Stopwatch.GetTimestamp();
         var told = await bench.RunAsync("seq 1 300000");
         told.Output.ShouldEndWith("\n300000\n");
-        Stopwatch.GetElapsedTime(begun).ShouldBeLessThan(TimeSpan.FromSeconds(30));
+        Stopwatch.GetElapsedTime(begun).ShouldBeLessThan(TimeSpan.FromMinutes(2));
     }
 
     private static string Read(string file)
