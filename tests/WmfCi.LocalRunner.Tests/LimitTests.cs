@@ -5,7 +5,8 @@ namespace WmfCi.LocalRunner.Tests;
 
 public sealed class LimitTests
 {
-    private const string MemoryHog = "exec tail /dev/zero";
+    // Twice the limit, and then it stays as it is until somebody sees it: without control groups nothing else keeps it from taking all that the machine has.
+    private const string MemoryHog = "mkfifo /tmp/pipe; exec 3<>/tmp/pipe; head -c 420000000 /dev/zero >&3 & exec tail <&3";
     private const string Fill = "i=0; while :; do i=$((i+1)); head -c 4194304 /dev/zero > fill-$i; done";
 
     public LimitTests() => Needs.Bubblewrap();
