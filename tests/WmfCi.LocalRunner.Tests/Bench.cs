@@ -3,6 +3,7 @@ using System.Text;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
+using WmfCi.LocalRunner.Sandboxes;
 using WmfCi.ObjectStore;
 using WmfCi.Ports;
 using ZstdSharp;
@@ -13,6 +14,7 @@ namespace WmfCi.LocalRunner.Tests;
 internal sealed class Bench : IAsyncDisposable
 {
     private static int _runs;
+    private readonly List<AttemptId> _attempts = [];
 
     public Bench(Func<LocalRunnerOptions, LocalRunnerOptions>? configure = null, string? folder = null)
     {
@@ -71,12 +73,18 @@ internal sealed class Bench : IAsyncDisposable
     };
 
     /// <summary>An attempt that was never run before.</summary>
-    public async Task<AttemptSpec> SpecAsync(Stage stage, string? snapshot = null) => new()
+    public async Task<AttemptSpec> SpecAsync(Stage stage, string? snapshot = null)
     {
-        Id = new AttemptId(new RunId(Interlocked.Increment(ref _runs)), stage.Id, 1),
-        Stage = stage,
-        Snapshot = snapshot ?? await SnapshotAsync(("README", "hello\n")),
-    };
+        _attempts.Add(new AttemptId(new RunId(Interlocked.Increment(ref _runs)), stage.Id, 1));
+        return new AttemptSpec { Id = _attempts[^1], Stage = stage, Snapshot = snapshot ?? await SnapshotAsync(("README", "hello\n")) };
+    }
+
+    /// <summary>The containers there are of this bench's attempts; others on the machine have theirs.</summary>
+    public IEnumerable<string> Containers()
+    {
+        var names = _attempts.Select(id => $"{Podman.NamePrefix}{AttemptFolder.Of(Options.WorkFolder, id, owner: null).Key}-").ToList();
+        return Needs.Run("podman", "ps", "--all", "--format={{.Names}}").Split('\n').Where(there => names.Exists(name => there.StartsWith(name, StringComparison.Ordinal)));
+    }
 
     /// <summary>Runs a stage to its end.</summary>
     public async Task<Told> RunAsync(Stage stage, string? snapshot = null)
@@ -132,7 +140,9 @@ internal sealed class HurryingTime : TimeProvider
     /// <summary>Lets it come now.</summary>
     public void Hurry()
     {
-        lock (_late) _late.ForEach(late => late());
+        List<Action> late;
+        lock (_late) late = [.. _late];
+        late.ForEach(one => one());
     }
 }
 
@@ -199,6 +209,6 @@ internal sealed class Told : IAttemptObserver
             if (Output.Contains(text, StringComparison.Ordinal)) heard.TrySetResult();
         }
 
-        return heard.Task.WaitAsync(TimeSpan.FromSeconds(60), Bench.Patience);
+        return heard.Task.WaitAsync(TimeSpan.FromMinutes(3), Bench.Patience);
     }
 }

@@ -47,7 +47,6 @@ public sealed class TinyImage : IDisposable
     }
 }
 
-// Both look at which containers there are.
 [Collection(nameof(PodmanTests))]
 public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
 {
@@ -59,7 +58,7 @@ public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
         told.Report.Kind.ShouldBe(OutcomeKind.Succeeded, told.Output + told.Report.Explanation);
         told.Output.ShouldBe("/work\nhello\nerr\nout\nmore\n/home/ci:\n\n/tmp:\n");
         (await bench.TextOfAsync(told.Report.Files.ShouldHaveSingleItem())).ShouldBe("more\n");
-        Needs.Run("podman", "ps", "--all", "--format={{.Names}}").ShouldNotContain("wmfci-");
+        bench.Containers().ShouldBeEmpty();
     }
 
     [Fact]
@@ -103,7 +102,7 @@ public sealed class PodmanTests(TinyImage image) : IClassFixture<TinyImage>
         var told = await bench.RunOutOfTimeAsync(Stage("echo begun; tail -f /dev/null"), "begun");
         told.Report.Kind.ShouldBe(OutcomeKind.TimedOut, told.Report.Explanation);
         told.Output.ShouldStartWith("begun\n");
-        Needs.Run("podman", "ps", "--all", "--format={{.Names}}").ShouldNotContain("wmfci-");
+        bench.Containers().ShouldBeEmpty();
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class ServiceTests(TinyImage image, AnsweringImage answering) : IC
         var told = await bench.RunAsync(Stage("nc db 3306; ls /sys/class/net", Database with { Environment = [new Variable("COLOUR", "blue")] }));
         told.Report.Kind.ShouldBe(OutcomeKind.Succeeded, told.Output + told.Report.Explanation);
         told.Output.ShouldBe("hello\nlo\nbegun as 999 with blue\n");
-        ShouldBeGone();
+        bench.Containers().ShouldBeEmpty();
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class ServiceTests(TinyImage image, AnsweringImage answering) : IC
         told.Report.Kind.ShouldBe(OutcomeKind.Misconfigured);
         told.Report.Explanation.ShouldContain("The service db ended before it was ready.");
         told.Output.ShouldBe("no disk\n");
-        ShouldBeGone();
+        bench.Containers().ShouldBeEmpty();
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class ServiceTests(TinyImage image, AnsweringImage answering) : IC
         await using var bench = new Bench(options => options with { HasServices = true });
         var told = await bench.RunOutOfTimeAsync(Stage("echo waiting; nc -l -p 4000", Database), "waiting");
         told.Report.Kind.ShouldBe(OutcomeKind.TimedOut, told.Report.Explanation);
-        ShouldBeGone();
+        bench.Containers().ShouldBeEmpty();
     }
 
     [Fact]
@@ -77,6 +77,4 @@ public sealed class ServiceTests(TinyImage image, AnsweringImage answering) : IC
     private StageService Database => new() { Name = "db", Image = answering.Name, ReadyPort = 3306, User = 999 };
 
     private Stage Stage(string script, params StageService[] services) => Bench.StageOf(script) with { Image = image.Name, Services = [.. services] };
-
-    private static void ShouldBeGone() => Needs.Run("podman", "ps", "--all", "--format={{.Names}}").ShouldNotContain("-service-");
 }
