@@ -8,12 +8,12 @@ public sealed partial class HeldProcessTests
 {
     private const int ChildEnded = 17, Signals = 20;
     private const long OwnNumberCall = 186, SignalThreadCall = 234;
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
 
     [Fact]
     public void A_process_that_does_not_end_is_not_waited_for_beyond_the_bound()
     {
-        using var process = Process.Start("sleep", "100");
+        using var process = Process.Start("sleep", "1000");
         using var held = HeldProcess.TryHold(process.Id);
         held!.WaitForEnd(TimeSpan.FromMilliseconds(1)).ShouldBeFalse();
         held.Signal(HeldProcess.Kill);
@@ -24,7 +24,7 @@ public sealed partial class HeldProcessTests
     public void Signals_that_wake_the_waiting_thread_are_not_taken_for_the_end_of_patience()
     {
         Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64, "numbers of system calls are those of x86-64");
-        using var process = Process.Start("sleep", "100");
+        using var process = Process.Start("sleep", "1000");
         using var held = HeldProcess.TryHold(process.Id);
         var (hasEnded, number) = (false, 0L);
         var waiting = new Thread(() =>
