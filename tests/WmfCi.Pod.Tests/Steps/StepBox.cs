@@ -25,8 +25,8 @@ internal sealed class StepBox : IDisposable
     {
         Steps = [],
         Environment = [new Variable("HOME", "/home/ci")],
-        Timeout = TimeSpan.FromSeconds(60),
-        StopGrace = TimeSpan.FromSeconds(30),
+        Timeout = TimeSpan.FromMinutes(9),
+        StopGrace = TimeSpan.FromMinutes(3),
         MaxProcesses = 500,
         MaxFileBytes = 1 << 30,
         LogBytes = 1 << 30,
