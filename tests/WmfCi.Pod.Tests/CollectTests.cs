@@ -6,20 +6,21 @@ using WmfCi.Workspaces.Wire;
 
 namespace WmfCi.Pod.Tests;
 
-public sealed class CollectTests : IAsyncDisposable
+public sealed class CollectTests : IAsyncLifetime
 {
     private readonly PodFolder _pod = new();
-    private readonly TestExchange _exchange = TestExchange.StartAsync().GetAwaiter().GetResult();
+    private TestExchange _exchange = null!;
 
-    public CollectTests()
+    public async ValueTask InitializeAsync()
     {
         Directory.CreateDirectory(_pod.Place.Work);
+        _exchange = await TestExchange.StartAsync();
         _exchange.CollectOrder = new CollectOrder { Artifacts = ["out"], Reports = ["reports/*.xml"], Steps = 3, LogBytes = 1000 };
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _exchange.DisposeAsync();
+        if (_exchange is not null) await _exchange.DisposeAsync();
         _pod.Dispose();
     }
 
