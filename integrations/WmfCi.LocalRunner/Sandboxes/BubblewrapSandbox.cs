@@ -35,6 +35,8 @@ internal sealed class BubblewrapSandbox(LocalRunnerOptions options, StepFiles st
     ];
 
     private static readonly string[] TopFolders = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+    private readonly Lock _turn = new();
+    private bool _isKilled;
     private HeldProcess? _first;
     private int? _firstNumber;
     private int? _exitCode;
@@ -74,8 +76,12 @@ internal sealed class BubblewrapSandbox(LocalRunnerOptions options, StepFiles st
             using var status = JsonDocument.Parse(line);
             if (status.RootElement.TryGetProperty("child-pid", out var first))
             {
-                _firstNumber = first.GetInt32();
-                _first = HeldProcess.TryHold(_firstNumber.Value);
+                lock (_turn)
+                {
+                    _firstNumber = first.GetInt32();
+                    _first = HeldProcess.TryHold(_firstNumber.Value);
+                    if (_isKilled) _first?.Signal(HeldProcess.Kill);
+                }
             }
 
             if (status.RootElement.TryGetProperty("exit-code", out var exit)) _exitCode = exit.GetInt32();
@@ -92,9 +98,14 @@ internal sealed class BubblewrapSandbox(LocalRunnerOptions options, StepFiles st
 
     public override Task KillAsync(Process process)
     {
-        // The first process of the namespace takes all others with it; bwrap outside ends when it has seen that.
-        if (_first is not null) _first.Signal(HeldProcess.Kill);
-        else process.Kill();
+        // The first process of the namespace takes all others with it; bwrap outside ends when it has seen that. Where it is not known yet, it is ended as soon as it
+        // is: bwrap outside must live till then, since the first process is bound to it only when the sandbox is set up, and would stay behind.
+        lock (_turn)
+        {
+            _isKilled = true;
+            _first?.Signal(HeldProcess.Kill);
+        }
+
         return Task.CompletedTask;
     }
 

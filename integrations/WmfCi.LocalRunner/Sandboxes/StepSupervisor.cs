@@ -58,8 +58,9 @@ internal sealed class StepSupervisor(Launcher launcher, AttemptLog log, StopSign
         }
 
         await sandbox.KillAsync(process);
-        // Where the order came while the sandbox was being set up, its first process appears after the launcher was told to end; it goes with the launcher.
-        if (!await endsWithin(EndBound, CancellationToken.None)) throw new IOException("The processes of the step could not be ended.");
+        if (await endsWithin(EndBound, CancellationToken.None)) return;
+        process.Kill();
+        throw new IOException("The processes of the step could not be ended.");
     }
 
     private async Task PassOutputAsync(Stream output)
