@@ -13,6 +13,8 @@ namespace WmfCi.Gerrit.Rest;
 /// </summary>
 internal sealed class GerritHandler(GerritOptions options, HttpMessageHandler inner) : DelegatingHandler(inner)
 {
+    private const int MaxRefusalBytes = 4096;
+
     private AuthenticationHeaderValue? _authorization;
 
     private static ReadOnlySpan<byte> Guard => ")]}'"u8;
@@ -22,8 +24,17 @@ internal sealed class GerritHandler(GerritOptions options, HttpMessageHandler in
         request.Headers.Authorization = _authorization ??= await ReadPasswordAsync(cancellationToken);
         var response = await base.SendAsync(request, cancellationToken);
         if (response.StatusCode == HttpStatusCode.Unauthorized) _authorization = null;
-        response.Content = await WithoutGuardAsync(response.Content, cancellationToken);
+        response.Content = response.IsSuccessStatusCode ? await WithoutGuardAsync(response.Content, cancellationToken) : await RefusalAsync(response.Content, cancellationToken);
         return response;
+    }
+
+    // Refit reads refusals without a limit of time, so they are read here. Gerrit explains in plain text; pages of proxies say nothing that the status does not.
+    private static async Task<HttpContent> RefusalAsync(HttpContent content, CancellationToken cancellationToken)
+    {
+        if (content.Headers.ContentType?.MediaType != "text/plain") return new StringContent("");
+        var start = new byte[MaxRefusalBytes];
+        await using var body = await content.ReadAsStreamAsync(cancellationToken);
+        return new ByteArrayContent(start, 0, await body.ReadAtLeastAsync(start, start.Length, throwOnEndOfStream: false, cancellationToken));
     }
 
     private async Task<AuthenticationHeaderValue> ReadPasswordAsync(CancellationToken cancellationToken)

@@ -23,7 +23,6 @@ internal sealed class GerritRefusal(HttpStatusCode status, string text, TimeSpan
 /// <summary>Calls Gerrit, within bounds of time and size; every failure becomes a <see cref="CodeReviewException"/>. Nothing is tried again here: the outbox does that, where it is counted and seen.</summary>
 internal sealed class GerritRest : IDisposable
 {
-    private const int MaxRefusalCharacters = 4096;
 
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
@@ -96,16 +95,7 @@ internal sealed class GerritRest : IDisposable
     private async ValueTask<Exception?> ReadRefusalAsync(HttpResponseMessage response)
     {
         if (response.IsSuccessStatusCode) return null;
-        return new GerritRefusal(response.StatusCode, await ReadTextAsync(response), Wait(response));
-    }
-
-    private static async Task<string> ReadTextAsync(HttpResponseMessage response)
-    {
-        // Gerrit explains in plain text. Pages of proxies say nothing that the status does not.
-        if (response.Content.Headers.ContentType?.MediaType != "text/plain") return "";
-        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
-        var buffer = new char[MaxRefusalCharacters];
-        return OneLine.Of(new string(buffer, 0, await reader.ReadBlockAsync(buffer.AsMemory())));
+        return new GerritRefusal(response.StatusCode, OneLine.Of(await response.Content.ReadAsStringAsync()), Wait(response));
     }
 
     private TimeSpan? Wait(HttpResponseMessage response)

@@ -153,10 +153,12 @@ public sealed class FaultTests
         error.Message.ShouldBe("Reading our own account failed: Gerrit did not answer within 0.2 s.");
     }
 
-    [Fact]
-    public async Task A_body_that_never_ends_is_given_up_too()
+    [Theory]
+    [InlineData("200 OK", "application/json", ")]}'\n{\"_account")]
+    [InlineData("409 Conflict", "text/plain", "change is")]
+    public async Task A_body_that_never_ends_is_given_up_too(string status, string type, string begin)
     {
-        using var half = new HalfAnswer("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n)]}'\n{\"_account", close: false);
+        using var half = new HalfAnswer($"HTTP/1.1 {status}\r\nContent-Type: {type}\r\nContent-Length: 100\r\n\r\n{begin}", close: false);
         using var gerrit = new GerritMock(options => options with { RequestTimeout = TimeSpan.FromMilliseconds(200), Url = half.Url });
 
         var error = await Should.ThrowAsync<CodeReviewException>(() => gerrit.Review.ReadSelfAsync(Cancelled));
