@@ -31,6 +31,7 @@ internal sealed class GerritHandler(GerritOptions options, HttpMessageHandler in
     // Refit reads refusals without a limit of time, so they are read here. Gerrit explains in plain text; pages of proxies say nothing that the status does not.
     private static async Task<HttpContent> RefusalAsync(HttpContent content, CancellationToken cancellationToken)
     {
+        using var read = content;
         if (content.Headers.ContentType?.MediaType != "text/plain") return new StringContent("");
         var start = new byte[MaxRefusalBytes];
         await using var body = await content.ReadAsStreamAsync(cancellationToken);

@@ -23,7 +23,6 @@ internal sealed class GerritRefusal(HttpStatusCode status, string text, TimeSpan
 /// <summary>Calls Gerrit, within bounds of time and size; every failure becomes a <see cref="CodeReviewException"/>. Nothing is tried again here: the outbox does that, where it is counted and seen.</summary>
 internal sealed class GerritRest : IDisposable
 {
-
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
