@@ -128,14 +128,14 @@ public abstract class ClusterContract
     {
         await using var space = await SpaceAsync();
         await using var pods = new Reflector<V1Pod>(space.Cluster, new ReflectorOptions { Labels = "of=test" });
-        await space.PodAsync("service", "for i in 1 2 3; do echo same; echo \"line $i\"; sleep 3; done; printf 'no end'");
+        await space.PodAsync("service", "for i in 1 2 3 4 5; do echo same; echo \"line $i\"; sleep 3; done; printf 'no end'");
         await pods.WaitForAsync("service", pod => StateOf(pod) is { Running: not null } or { Terminated: not null }, space.Token);
         using var ended = new CancellationTokenSource();
         var log = LogFollower.OfService(space.Cluster, new LogSource("service", "main"));
         var reading = ReadAsync(log, ended.Token, space.Token);
         await pods.WaitForAsync("service", pod => StateOf(pod)?.Terminated is not null, space.Token);
         await ended.CancelAsync();
-        (await reading).Text.ShouldBe("same\nline 1\nsame\nline 2\nsame\nline 3\nno end");
+        (await reading).Text.ShouldBe("same\nline 1\nsame\nline 2\nsame\nline 3\nsame\nline 4\nsame\nline 5\nno end");
         log.Connections.ShouldBeGreaterThan(1, "the silence between the lines is longer than a stream is believed");
     }
 

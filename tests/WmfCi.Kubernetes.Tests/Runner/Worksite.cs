@@ -37,7 +37,7 @@ internal sealed record Site(string Kubeconfig, string Host, string PodImage, str
 internal sealed class Worksite : IAsyncDisposable
 {
     /// <summary>How long anything may take here; far beyond what it does take.</summary>
-    public static readonly TimeSpan Bound = TimeSpan.FromMinutes(3);
+    public static readonly TimeSpan Bound = TimeSpan.FromMinutes(8);
 
     private static int _runs = Random.Shared.Next(1_000_000);
     private readonly string _folder = Directory.CreateTempSubdirectory("wmfci-test-").FullName;
