@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 using WmfCi.Fakes;
 using WmfCi.Scenarios.World;
@@ -37,7 +36,7 @@ internal sealed class ServedProcess : IAsyncDisposable
     /// <summary>Starts it and waits until it is ready.</summary>
     public async Task StartAsync(GerritPeer gerrit, string project, Choices choices, CancellationToken cancellationToken)
     {
-        var port = FreePort();
+        var port = FreePorts.Take(IPAddress.Loopback);
         Http = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}/") };
         var program = Path.Combine(AppContext.BaseDirectory, "wmfci");
         var start = new ProcessStartInfo(program, ["serve", "--config", WriteSite(gerrit, project, port)]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -114,11 +113,4 @@ internal sealed class ServedProcess : IAsyncDisposable
             known-hosts-file: {gerrit.KnownHostsFile}
         projects: [{project}]
         """ + Runner);
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

@@ -1,7 +1,7 @@
 using System.Net;
-using System.Net.Sockets;
 using k8s;
 using k8s.Models;
+using WmfCi.Fakes;
 using WmfCi.Kubernetes;
 
 namespace WmfCi.Benchmarks.Stages;
@@ -32,7 +32,7 @@ internal sealed class ClusterSite : IAsyncDisposable
     /// <summary>What the site's configuration says of the runner. Little is promised to each stage, so that a small node takes many.</summary>
     public string Describe()
     {
-        var exchange = $"http://{_address}:{FreePort()}/";
+        var exchange = $"http://{_address}:{FreePorts.Take(IPAddress.Parse(_address))}/";
         return $$"""
 
             runner:
@@ -59,11 +59,4 @@ internal sealed class ClusterSite : IAsyncDisposable
     private static string Variable(string name) =>
         Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : throw new InvalidOperationException(
             $"{name} is not set. This benchmark wants a cluster: WMFCI_TEST_KUBECONFIG (its kubeconfig), WMFCI_TEST_POD_IMAGE (wmfci-pod), WMFCI_TEST_IMAGE (a shell and Perl), WMFCI_TEST_HOST_IP (this machine, as pods see it).");
-
-    private int FreePort()
-    {
-        using var probe = new TcpListener(IPAddress.Parse(_address), 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
-    }
 }

@@ -4,6 +4,7 @@ using k8s;
 using k8s.Models;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
+using WmfCi.Fakes;
 using WmfCi.Kubernetes.Jobs;
 using WmfCi.Kubernetes.Tests.Runner;
 using WmfCi.Ports;
@@ -98,7 +99,7 @@ public sealed class NetworkAttacks
         await using var here = await Hostile.SiteAsync();
         await using var elsewhere = await Hostile.SiteAsync();
         var host = here.Site.Host;
-        var bait = Worksite.FreePort(host);
+        var bait = FreePorts.Take(IPAddress.Parse(host));
         await using var watcher = await Watcher.OpenAsync(host, bait);
         var spec = await here.SpecAsync(here.StageOf("") with { Name = "victim" });
         var service = await ServiceAsync(here, spec);

@@ -177,13 +177,6 @@ internal sealed class Worksite : IAsyncDisposable
 
     private KubernetesJobRunner NewRunner() => new(Options, Open(Site, Namespace), Site.Store(Store), NullLogger.Instance);
 
-    /// <summary>A port of an address that nothing listens at.</summary>
-    public static int FreePort(string host)
-    {
-        using var probe = PlaceAt(host);
-        return PortOf(probe);
-    }
-
     // Whoever is bound keeps others from the port, listening or not: runners come and go, and pods know one address.
     private static Socket PlaceAt(string host)
     {

@@ -1,8 +1,8 @@
 using System.Net;
-using System.Net.Sockets;
 using k8s;
 using k8s.Models;
 using WmfCi.Config.Sites;
+using WmfCi.Fakes;
 
 namespace WmfCi.Scenarios.World;
 
@@ -10,9 +10,6 @@ namespace WmfCi.Scenarios.World;
 public sealed class ClusterGround : IAsyncDisposable
 {
     public const string Missing = "no cluster for tests: WMFCI_TEST_KUBECONFIG, WMFCI_TEST_POD_IMAGE, WMFCI_TEST_IMAGE and WMFCI_TEST_HOST_IP name none";
-
-    private const int FirstPort = 20_000, PortCount = 8_000;
-    private static int _ports = Random.Shared.Next(PortCount);
 
     private readonly k8s.Kubernetes _client = new(KubernetesClientConfiguration.BuildConfigFromConfigFile(Variable("WMFCI_TEST_KUBECONFIG")));
     private readonly string _namespace = $"scenario-{Guid.NewGuid():N}"[..24];
@@ -38,7 +35,7 @@ public sealed class ClusterGround : IAsyncDisposable
     public Site Settle(Site site)
     {
         var host = Variable("WMFCI_TEST_HOST_IP");
-        var exchange = new Uri($"http://{host}:{FreePort(host)}/");
+        var exchange = new Uri($"http://{host}:{FreePorts.Take(IPAddress.Parse(host))}/");
         return site with
         {
             Runner = site.Runner with
@@ -81,23 +78,4 @@ public sealed class ClusterGround : IAsyncDisposable
     }
 
     private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? "";
-
-    // None of those that the kernel gives to whoever asks for any, connections that go out included: a service is to listen there a little later, and again after its death.
-    private static int FreePort(string host)
-    {
-        while (true)
-        {
-            var port = FirstPort + (Interlocked.Increment(ref _ports) % PortCount);
-            try
-            {
-                using var probe = new TcpListener(IPAddress.Parse(host), port);
-                probe.Start();
-                return port;
-            }
-            catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
-            {
-                // The next one, then.
-            }
-        }
-    }
 }
