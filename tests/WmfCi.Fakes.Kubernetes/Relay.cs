@@ -29,7 +29,10 @@ internal sealed class Relay(int to) : IAsyncDisposable
     /// <summary>Nothing listens any more, and all connections are cut.</summary>
     public async Task CloseAsync()
     {
-        _listener?.Stop();
+        // Not by closing it alone: a process that is being started has copies of this one's sockets until it executes its program, and its copy would listen on.
+        _listener?.Server.Shutdown(SocketShutdown.Receive);
+        _listener?.Dispose();
+        _listener = null;
         await _accepting;
         Cut();
     }

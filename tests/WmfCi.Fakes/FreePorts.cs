@@ -16,16 +16,31 @@ public static class FreePorts
         while (true)
         {
             var port = First + (Interlocked.Increment(ref s_given) % Count);
-            try
-            {
-                using var probe = new TcpListener(address, port);
-                probe.Start();
-                return port;
-            }
-            catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
-            {
-                // The next one, then.
-            }
+            if (IsFree(address, port)) return port;
+        }
+    }
+
+    /// <summary>
+    /// Waits until nothing listens at a port any more. A listener that was closed may still do so: a process that is being started has copies of this one's sockets until it
+    /// executes its program.
+    /// </summary>
+    public static async Task UntilFreeAsync(IPAddress address, int port, CancellationToken cancellationToken)
+    {
+        while (!IsFree(address, port)) await Task.Delay(TimeSpan.FromMilliseconds(10), cancellationToken);
+    }
+
+    // It does not listen itself: a copy of it would be in the way of whoever the port is for.
+    private static bool IsFree(IPAddress address, int port)
+    {
+        using var probe = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            probe.Bind(new IPEndPoint(address, port));
+            return true;
+        }
+        catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            return false;
         }
     }
 }

@@ -49,8 +49,7 @@ internal sealed record Meeting(ExchangeOptions Exchange, IPAddress Host, string 
     {
         try
         {
-            using var probe = new TcpListener(address, port);
-            probe.Start();
+            using var probe = Bind(address, port);
             return port != 0;
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
@@ -61,9 +60,24 @@ internal sealed record Meeting(ExchangeOptions Exchange, IPAddress Host, string 
 
     private static int FreePort(IPAddress address)
     {
-        using var probe = new TcpListener(address, 0);
-        probe.Start();
-        return ((IPEndPoint)probe.LocalEndpoint).Port;
+        using var probe = Bind(address, 0);
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
+    }
+
+    // Without listening: a process that is being started at this moment has a copy of the socket for a while, which would be in the way of the exchange.
+    private static Socket Bind(IPAddress address, int port)
+    {
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(address, port));
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     // The address that looks towards the API server; nothing is sent.

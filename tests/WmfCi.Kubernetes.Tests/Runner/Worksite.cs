@@ -9,6 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using WmfCi.Core;
 using WmfCi.Core.Pipelines;
 using WmfCi.Core.Runs;
+using WmfCi.Fakes;
 using WmfCi.ObjectStore;
 using WmfCi.Ports;
 using ZstdSharp;
@@ -106,6 +107,7 @@ internal sealed class Worksite : IAsyncDisposable
     public async Task RestartAsync(Func<KubernetesRunnerOptions, KubernetesRunnerOptions>? configure = null)
     {
         await Runner.DisposeAsync();
+        await FreePorts.UntilFreeAsync(IPAddress.Parse(Site.Host), PortOf(_place), Token);
         Options = configure?.Invoke(Options) ?? Options;
         Runner = NewRunner();
         await Runner.StartAsync(Wanted, Token);
@@ -170,6 +172,11 @@ internal sealed class Worksite : IAsyncDisposable
         catch (k8s.Autorest.HttpOperationException error) when (error.Response.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Conflict)
         {
             // The test did it.
+        }
+        catch (HttpRequestException error)
+        {
+            // Why the test failed says more than that the cluster is away.
+            TestContext.Current.AddWarning($"The namespace {space} stays: {error.Message}");
         }
     }
 
