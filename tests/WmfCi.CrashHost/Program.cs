@@ -43,14 +43,9 @@ await host.WaitAsync(CancellationToken.None);
 void Replace(IServiceCollection services)
 {
     services.AddSingleton(boundary);
-    services.AddSingleton(new LeaseTimes
-    {
-        Lane = TimeSpan.FromSeconds(1),
-        Effect = TimeSpan.FromSeconds(3),
-        EffectRenewal = TimeSpan.FromSeconds(0.3),
-        Lease = TimeSpan.FromSeconds(1),
-        LeaseRenewal = TimeSpan.FromSeconds(0.3),
-    });
+    // Whoever is to live on holds what it has as long as the product does: a machine that stands still for seconds is no death. Those that are to die hold it shortly, so that their heirs need not wait.
+    var times = LeaseTimes.Default with { EffectRenewal = TimeSpan.FromSeconds(0.3), LeaseRenewal = TimeSpan.FromSeconds(0.3) };
+    services.AddSingleton(deadly is null ? times : times with { Lane = TimeSpan.FromSeconds(1), Effect = TimeSpan.FromSeconds(3), Lease = TimeSpan.FromSeconds(1) });
     services.AddSingleton<ICodeReview>(provider => new CrashingReview(new GerritCodeReview(site.GerritOptions(), provider.GetRequiredService<TimeProvider>()), boundary));
     services.AddSingleton<IArtifactStore>(provider => new CrashingStore(new FolderStore(Path.Combine(site.State, "store"), provider.GetRequiredService<TimeProvider>()), boundary));
     // A cluster's runner has the places of the store instead, which its pods reach through this process.
