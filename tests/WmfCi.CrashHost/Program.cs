@@ -43,7 +43,8 @@ await host.WaitAsync(CancellationToken.None);
 void Replace(IServiceCollection services)
 {
     services.AddSingleton(boundary);
-    // Whoever is to live on holds what it has as long as the product does: a machine that stands still for seconds is no death. Those that are to die hold it shortly, so that their heirs need not wait.
+    // Whoever is to live on holds what it has as long as the product does: a machine that stands still for seconds is no death.
+    // Those that are to die hold it shortly, so that their heirs need not wait.
     var times = LeaseTimes.Default with { EffectRenewal = TimeSpan.FromSeconds(0.3), LeaseRenewal = TimeSpan.FromSeconds(0.3) };
     services.AddSingleton(deadly is null ? times : times with { Lane = TimeSpan.FromSeconds(1), Effect = TimeSpan.FromSeconds(3), Lease = TimeSpan.FromSeconds(1) });
     services.AddSingleton<ICodeReview>(provider => new CrashingReview(new GerritCodeReview(site.GerritOptions(), provider.GetRequiredService<TimeProvider>()), boundary));
