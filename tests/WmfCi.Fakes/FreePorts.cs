@@ -11,13 +11,15 @@ public static class FreePorts
     private static int s_given = Random.Shared.Next(Count);
 
     /// <summary>A port of an address of this machine at which nothing listens; each time another one.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
     public static int Take(IPAddress address)
     {
-        while (true)
+        for (var tried = 0; tried < Count; tried++)
         {
             var port = First + (Interlocked.Increment(ref s_given) % Count);
             if (IsFree(address, port)) return port;
         }
+        throw new InvalidOperationException($"At {address} none of the ports from {First} to {First + Count - 1} is free.");
     }
 
     /// <summary>

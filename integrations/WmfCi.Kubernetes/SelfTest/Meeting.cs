@@ -49,8 +49,7 @@ internal sealed record Meeting(ExchangeOptions Exchange, IPAddress Host, string 
     {
         try
         {
-            using var probe = Bind(address, port);
-            return port != 0;
+            return Bind(address, port) == port;
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
         {
@@ -58,26 +57,14 @@ internal sealed record Meeting(ExchangeOptions Exchange, IPAddress Host, string 
         }
     }
 
-    private static int FreePort(IPAddress address)
-    {
-        using var probe = Bind(address, 0);
-        return ((IPEndPoint)probe.LocalEndPoint!).Port;
-    }
+    private static int FreePort(IPAddress address) => Bind(address, 0);
 
     // Without listening: a process that is being started at this moment has a copy of the socket for a while, which would be in the way of the exchange.
-    private static Socket Bind(IPAddress address, int port)
+    private static int Bind(IPAddress address, int port)
     {
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            socket.Bind(new IPEndPoint(address, port));
-            return socket;
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
+        using var probe = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        probe.Bind(new IPEndPoint(address, port));
+        return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
 
     // The address that looks towards the API server; nothing is sent.

@@ -173,11 +173,6 @@ internal sealed class Worksite : IAsyncDisposable
         {
             // The test did it.
         }
-        catch (HttpRequestException error)
-        {
-            // Why the test failed says more than that the cluster is away.
-            TestContext.Current.AddWarning($"The namespace {space} stays: {error.Message}");
-        }
     }
 
     private static K8sCluster Open(Site site, string space) => K8sCluster.Open(new ClusterOptions { Kubeconfig = site.Kubeconfig, Namespace = space }, site.Time);
